@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * snapmap_layout.h - the bytes that a mapping of a snapshot map shows
+ *
+ * A mapping starts with the control page; behind it lies the arena, an array
+ * of 512-byte blocks. Block number N is at byte N * 512 of the mapping, so
+ * blocks 0 to 7 are the control page itself and 0 serves as "no block".
+ * All numbers are little-endian and naturally aligned; hosts are 64-bit.
+ *
+ * THE TABLE is a radix trie on the bits of a seeded 64-bit hash of the key,
+ * most significant bit first. A struct snapmap_control root word names the top:
+ *
+ *	bits  0..31	reference of the top node, 0 when the table is empty
+ *	bits 32..39	levels: how many inner nodes lie above every leaf, 0..8
+ *	bits 40..47	width of the top inner node in hash bits, 1..8 (0 if none)
+ *	bits 48..63	0
+ *
+ * A reference is a __u32: a block number in bits 0..27, an argument in 28..31.
+ * An inner node is an array of 2^width references; all inner nodes below the
+ * top are 8 bits wide. A child that covers a shorter prefix than its slot
+ * stands in a whole aligned group of slots. For an inner child the argument is
+ * its lag, the number of hash bits that the parent has looked at and the child
+ * looks at again; so its group is 2^lag slots wide. For a leaf the argument is
+ * its size in blocks less one. Reference 0 is an empty leaf.
+ *
+ *	pos = 0; width = top width;
+ *	for each level:
+ *		slot = (hash << pos) >> (64 - width)
+ *		pos += width - (the child is an inner node ? its lag : 0)
+ *		width = 8
+ *
+ * A LEAF is 1 to 8 blocks, seen as granules of 32 bytes. It opens with one tag
+ * byte for each of its granules, the tag bytes' own granules included:
+ *
+ *	0	free, or the tag area itself
+ *	1	goes on with the entry that began before it
+ *	2..255	an entry begins here; the tag comes from the key's hash
+ *
+ * An entry begins on a granule: struct snapmap_entry, the key, zero bytes up
+ * to a multiple of 8, then the value, or, when SNAPMAP_ENTRY_EXTERNAL is set,
+ * a struct snapmap_extern that names the run of blocks that holds the value.
+ * The hash names a line of the leaf (snapmap_home_line()). An entry lies there
+ * when there was room, and anywhere else in the leaf when not.
+ *
+ * READING THE LIVE TABLE without a system call, against concurrent commits:
+ *
+ *	1. v = load-acquire control.version
+ *	2. root = load-acquire control.root[v & 1]
+ *	3. read barrier; if control.version != v, start again: the slot of v is
+ *	   written again only after version v + 1 has been published
+ *	4. walk; copy out what is wanted
+ *	5. read barrier; if control.oldest > v, some block of v may have been
+ *	   reused meanwhile: discard everything and start again
+ *
+ * The writer stores root[(v + 1) & 1] before it store-releases version v + 1,
+ * and stores oldest, then a write barrier, before it writes to a block that
+ * any version below oldest could reach. A version that has passed step 5 was
+ * read whole (promises A and B); the version is the linearization point (C).
+ *
+ * WHAT A READER MUST CHECK, because between steps 3 and 5 any byte of a block
+ * may be anything (promise H):
+ *
+ *	- every block number, with its length, lies below control.span / 512
+ *	- levels <= 8, widths 1..8, pos + width <= 64, lag <= pos
+ *	- an entry and what it says of its key and value end inside the leaf
+ *	- a value is at most SNAPMAP_VALUE_MAX long
+ *
+ * An arena range that is not populated reads as zeroes, never as SIGBUS.
+ * A pinned snapshot is read in the same way with the root that SNAPMAP_IOC_INFO
+ * on the pin reports; steps 1 to 3 and 5 are not needed while the pin lasts.
+ */
+#ifndef _UAPI_LINUX_SNAPMAP_LAYOUT_H
+#define _UAPI_LINUX_SNAPMAP_LAYOUT_H
+
+#include <linux/types.h>
+
+#define SNAPMAP_LAYOUT_MAGIC	0x50414d50414e53ULL	/* "SNAPMAP" */
+#define SNAPMAP_LAYOUT_VERSION	1
+
+#define SNAPMAP_BLOCK_SHIFT	9
+#define SNAPMAP_BLOCK_SIZE	(1 << SNAPMAP_BLOCK_SHIFT)
+#define SNAPMAP_CONTROL_SIZE	4096
+#define SNAPMAP_CONTROL_BLOCKS	(SNAPMAP_CONTROL_SIZE / SNAPMAP_BLOCK_SIZE)
+
+/* Limits of the format. */
+#define SNAPMAP_KEY_MAX		1024		/* bytes; keys have at least 1 */
+#define SNAPMAP_VALUE_MAX	(1 << 20)	/* bytes; values may be empty */
+#define SNAPMAP_NAME_MAX	63		/* bytes of a map's name */
+
+/* References. */
+#define SNAPMAP_REF_BLOCK_BITS	28
+#define SNAPMAP_REF_BLOCK_MASK	((1U << SNAPMAP_REF_BLOCK_BITS) - 1)
+#define SNAPMAP_REF_BLOCK(ref)	((ref) & SNAPMAP_REF_BLOCK_MASK)
+#define SNAPMAP_REF_ARG(ref)	((ref) >> SNAPMAP_REF_BLOCK_BITS)
+#define SNAPMAP_REF(block, arg)	((__u32)(arg) << SNAPMAP_REF_BLOCK_BITS | (block))
+#define SNAPMAP_BLOCKS_MAX	(1U << SNAPMAP_REF_BLOCK_BITS)	/* 128 GiB */
+
+/* Inner nodes. */
+#define SNAPMAP_NODE_BITS	8	/* width of every node below the top */
+#define SNAPMAP_LEVELS_MAX	8
+
+/* The root word. */
+#define SNAPMAP_ROOT(ref, levels, bits) \
+	((__u64)(ref) | (__u64)(levels) << 32 | (__u64)(bits) << 40)
+#define SNAPMAP_ROOT_REF(root)		((__u32)(root))
+#define SNAPMAP_ROOT_LEVELS(root)	((__u32)((root) >> 32) & 0xff)
+#define SNAPMAP_ROOT_BITS(root)		((__u32)((root) >> 40) & 0xff)
+
+/* Leaves. */
+#define SNAPMAP_LEAF_BLOCKS_MAX		8
+#define SNAPMAP_GRANULE_SHIFT		5
+#define SNAPMAP_GRANULE_SIZE		(1 << SNAPMAP_GRANULE_SHIFT)
+#define SNAPMAP_BLOCK_GRANULES		(SNAPMAP_BLOCK_SIZE / SNAPMAP_GRANULE_SIZE)
+#define SNAPMAP_LINE_SIZE		64
+#define SNAPMAP_TAG_FREE		0
+#define SNAPMAP_TAG_CONT		1
+#define SNAPMAP_TAG_FIRST		2
+
+/* How a key is hashed: control.hash_kind. */
+#define SNAPMAP_HASH_XXH64		0	/* XXH64(key, length, hash_seed) */
+
+/**
+ * struct snapmap_entry - what stands before a key in a leaf
+ * @version: version that last wrote this entry
+ * @value_len: bytes of the value; SNAPMAP_ENTRY_EXTERNAL is or-ed in when the
+ *	value lies in a run of blocks of its own
+ * @key_len: bytes of the key, 1 to SNAPMAP_KEY_MAX
+ * @check: bits 8 to 23 of the key's hash
+ */
+struct snapmap_entry {
+	__u64 version;
+	__u32 value_len;
+	__u16 key_len;
+	__u16 check;
+};
+
+#define SNAPMAP_ENTRY_EXTERNAL	(1U << 31)
+/* A value lies in the leaf when header, padded key and value do not exceed: */
+#define SNAPMAP_ENTRY_INLINE_MAX	1056
+
+/**
+ * struct snapmap_extern - stands in place of a value that lies elsewhere
+ * @block: first block of the run, which is contiguous
+ * @reserved: 0
+ */
+struct snapmap_extern {
+	__u32 block;
+	__u32 reserved;
+};
+
+/**
+ * struct snapmap_header - what is known of one snapshot
+ * @version: its version
+ * @entries: number of entries
+ * @key_bytes: sum of the lengths of all keys
+ * @value_bytes: sum of the lengths of all values
+ * @realtime_ns: CLOCK_REALTIME of its publication
+ * @monotonic_ns: CLOCK_MONOTONIC of its publication
+ * @stamp: the committer's stamp, carried on by commits that set none
+ * @reserved: 0
+ */
+struct snapmap_header {
+	__u64 version;
+	__u64 entries;
+	__u64 key_bytes;
+	__u64 value_bytes;
+	__u64 realtime_ns;
+	__u64 monotonic_ns;
+	__u64 stamp;
+	__u64 reserved;
+};
+
+/* control.state */
+#define SNAPMAP_STATE_DESTROYED	(1U << 0)	/* the last version stays for good */
+
+/**
+ * struct snapmap_control - the first page of every mapping
+ * @magic: SNAPMAP_LAYOUT_MAGIC
+ * @layout_version: SNAPMAP_LAYOUT_VERSION; readers refuse others
+ * @hash_kind: SNAPMAP_HASH_*; readers refuse kinds that they do not know
+ * @hash_seed: seed of the hash, chosen at random when the map was created
+ * @span: bytes that the mapping can ever have, control page included
+ * @map_id: differs between any two maps, a re-created name included
+ * @reserved0: 0
+ * @version: current version
+ * @oldest: every version from here on is intact
+ * @root: root word of version v at index v & 1
+ * @state: SNAPMAP_STATE_*; readers ignore bits that they do not know
+ * @reserved1: 0
+ * @reserved2: 0
+ * @header: header of version v at index v & 1, read like @root
+ * @name: the map's name, zero-filled
+ * @reserved3: 0
+ *
+ * The first line never changes, the second is all that a look-up reads.
+ */
+struct snapmap_control {
+	__u64 magic;
+	__u32 layout_version;
+	__u32 hash_kind;
+	__u64 hash_seed;
+	__u64 span;
+	__u64 map_id;
+	__u64 reserved0[3];
+
+	__u64 version;
+	__u64 oldest;
+	__u64 root[2];
+	__u32 state;
+	__u32 reserved1;
+	__u64 reserved2[3];
+
+	struct snapmap_header header[2];
+
+	__u8 name[SNAPMAP_NAME_MAX + 1];
+	__u8 reserved3[SNAPMAP_CONTROL_SIZE - 320];
+};
+
+/**
+ * snapmap_hash_tag() - the tag of a key
+ * @hash: the key's hash
+ *
+ * Return: 2 to 255.
+ */
+static inline __u8 snapmap_hash_tag(__u64 hash)
+{
+	return SNAPMAP_TAG_FIRST + (__u8)(((hash & 0xff) * 254) >> 8);
+}
+
+/**
+ * snapmap_hash_check() - the bits of the hash that an entry carries
+ * @hash: the key's hash
+ *
+ * Return: bits 8 to 23.
+ */
+static inline __u16 snapmap_hash_check(__u64 hash)
+{
+	return (__u16)(hash >> 8);
+}
+
+/**
+ * snapmap_tag_granules() - granules that a leaf's tags take
+ * @blocks: size of the leaf in blocks
+ *
+ * Return: 1 to 4. Entries begin at this granule or later.
+ */
+static inline __u32 snapmap_tag_granules(__u32 blocks)
+{
+	return (blocks * SNAPMAP_BLOCK_GRANULES + SNAPMAP_GRANULE_SIZE - 1) >>
+	       SNAPMAP_GRANULE_SHIFT;
+}
+
+/**
+ * snapmap_home_line() - the line of a leaf that a hash names
+ * @hash: the key's hash
+ * @blocks: size of the leaf in blocks
+ *
+ * Return: number of a 64-byte line behind the lines that hold tags.
+ */
+static inline __u32 snapmap_home_line(__u64 hash, __u32 blocks)
+{
+	__u32 lines = blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE);
+	__u32 first = (snapmap_tag_granules(blocks) + 1) / 2;
+
+	return first + (__u32)(((hash >> 8 & 0xffffffffU) * (lines - first)) >> 32);
+}
+
+#endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */
