@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SNAPMAP_ARENA_H
+#define SNAPMAP_ARENA_H
+
+#include <linux/compiler.h>
+#include <linux/log2.h>
+#include <linux/rwsem.h>
+#include <linux/snapmap_layout.h>
+#include <linux/string.h>
+#include <linux/types.h>
+
+#define SNAPMAP_GROUP_SHIFT	3	/* blocks of a group: 4 KiB, one page */
+#define SNAPMAP_GROUP_BLOCKS	(1U << SNAPMAP_GROUP_SHIFT)
+#define SNAPMAP_CHUNK_BLOCKS	4096U	/* 2 MiB: a full-size chunk */
+#define SNAPMAP_CHUNK_SMALL	128U	/* 64 KiB: the first chunk */
+
+struct snapmap_arena;
+
+/**
+ * struct snapmap_backing - where an arena's memory comes from
+ * @alloc: gives @bytes of zeroed, page-aligned memory, contiguous in the
+ *	kernel, for the arena range that begins at @offset; NULL when there is
+ *	none. May sleep.
+ * @shown: the arena range has been populated or is no longer: what user space
+ *	has mapped of it must be forgotten, to be faulted in anew. May sleep.
+ * @free: takes back what @alloc gave. May sleep.
+ */
+struct snapmap_backing {
+	void *(*alloc)(struct snapmap_arena *arena, size_t offset, size_t bytes);
+	void (*shown)(struct snapmap_arena *arena, size_t offset, size_t bytes);
+	void (*free)(struct snapmap_arena *arena, void *data, size_t offset, size_t bytes);
+};
+
+/**
+ * struct snapmap_run - what is known of a run of blocks, by its first block
+ * @birth: version of the snapshot that it was allocated for
+ * @next: next run in the list that holds it, 0 at the end
+ * @blocks: its length
+ */
+struct snapmap_run {
+	u64 birth;
+	u32 next;
+	u32 blocks;
+};
+
+/**
+ * struct snapmap_runlist - a list of retired runs, linked through their first blocks
+ * @head: first run, 0 when empty
+ * @tail: last run
+ * @blocks: sum of their lengths
+ */
+struct snapmap_runlist {
+	u32 head;
+	u32 tail;
+	u64 blocks;
+};
+
+/* Eight blocks; @prev and @next are group numbers in a bucket's list, 0 at the ends. */
+struct snapmap_group {
+	u32 prev;
+	u32 next;
+	u8 used;		/* a bit for each block */
+};
+
+struct snapmap_chunk {
+	void *data;
+	u32 first;		/* block number */
+	u32 blocks;
+	u32 used;		/* blocks in use */
+	u32 free_groups;	/* groups with no block in use */
+	struct snapmap_run *runs;
+	struct snapmap_group *groups;
+};
+
+/**
+ * struct snapmap_arena - the memory of one map
+ * @backing: where chunks come from
+ * @memcg: the cgroup that is charged, set before snapmap_arena_init()
+ * @limit: the most bytes that it may take, bookkeeping included
+ * @resident: the bytes that it takes
+ * @blocks: span in blocks
+ * @used: blocks in use
+ * @free: blocks populated and not in use
+ * @bucket: for each length, a list of the groups whose longest free run it is
+ * @large_hint: chunk in which the last large run was found
+ * @slots: length of @chunks
+ * @show_lock: orders a change of @chunks against faults that look at it
+ * @chunks: by position in the arena; NULL where nothing is populated
+ *
+ * The owner's lock (the map's mutex) protects everything but @chunks, whose
+ * elements are also read by look-ups (which hold blocks that keep the chunk in
+ * place) and by faults (under @show_lock).
+ */
+struct snapmap_arena {
+	const struct snapmap_backing *backing;
+	struct mem_cgroup *memcg;
+	u64 limit;
+	u64 resident;
+	u32 blocks;
+	u64 used;
+	u64 free;
+	u32 bucket[SNAPMAP_GROUP_BLOCKS + 1];
+	u32 large_hint;
+	u32 slots;
+	struct rw_semaphore show_lock;
+	struct snapmap_chunk **chunks;
+};
+
+int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing *backing,
+		       u64 limit);
+void snapmap_arena_destroy(struct snapmap_arena *arena);
+u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err);
+void snapmap_arena_free(struct snapmap_arena *arena, u32 block);
+void snapmap_arena_trim(struct snapmap_arena *arena);
+struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block);
+void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 block);
+u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list);
+void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist *list,
+			    struct snapmap_runlist *from);
+
+/**
+ * snapmap_arena_slot() - position of the chunk that holds a block
+ * @block: block number
+ *
+ * The first 2 MiB are six chunks of 64, 64, 128, 256, 512 and 1024 KiB, so that
+ * a small map takes little; all that follow are 2 MiB.
+ */
+static inline u32 snapmap_arena_slot(u32 block)
+{
+	if (block < SNAPMAP_CHUNK_SMALL)
+		return 0;
+	if (block < SNAPMAP_CHUNK_BLOCKS)
+		return ilog2(block) - 6;
+	return 5 + block / SNAPMAP_CHUNK_BLOCKS;
+}
+
+/**
+ * snapmap_arena_at() - address of a block that is in use
+ * @arena: the arena
+ * @block: block number
+ *
+ * Context: the caller holds the block: it is reachable from a snapshot that
+ *	RCU, a pin or the map's mutex keeps, or was just allocated.
+ * Return: its address; the rest of its run follows it.
+ */
+static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 block)
+{
+	const struct snapmap_chunk *chunk = READ_ONCE(arena->chunks[snapmap_arena_slot(block)]);
+
+	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+}
+
+/* What lookup.h asks of its includer. */
+struct snapmap_view {
+	const struct snapmap_arena *arena;
+};
+
+static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
+{
+	const struct snapmap_arena *arena = view->arena;
+	const struct snapmap_chunk *chunk;
+
+	if (!block || block >= arena->blocks)
+		return NULL;
+	chunk = READ_ONCE(arena->chunks[snapmap_arena_slot(block)]);
+	if (!chunk || block - chunk->first + blocks > chunk->blocks)
+		return NULL;
+	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+}
+
+#include "lookup.h"	/* wants the above */
+
+#endif /* SNAPMAP_ARENA_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SNAPMAP_LEAF_H
+#define SNAPMAP_LEAF_H
+
+#include <linux/snapmap_layout.h>
+#include <linux/types.h>
+
+#define SNAPMAP_ENTRY_GRANULES_MAX \
+	((SNAPMAP_ENTRY_INLINE_MAX + SNAPMAP_GRANULE_SIZE - 1) >> SNAPMAP_GRANULE_SHIFT)
+
+/**
+ * struct snapmap_key - a key and its hash
+ * @data: the key
+ * @len: its length, 1 to SNAPMAP_KEY_MAX
+ * @hash: snapmap_hash() of it
+ */
+struct snapmap_key {
+	const void *data;
+	u32 len;
+	u64 hash;
+};
+
+/**
+ * struct snapmap_item - an entry about to be written into a leaf
+ * @hash: the key's hash
+ * @key: the key
+ * @key_len: its length
+ * @value: the value; NULL when it lies in a run of its own
+ * @value_len: its length, without SNAPMAP_ENTRY_EXTERNAL
+ * @block: first block of that run, else 0
+ * @version: version that writes it
+ */
+struct snapmap_item {
+	u64 hash;
+	const void *key;
+	u32 key_len;
+	const void *value;
+	u32 value_len;
+	u32 block;
+	u64 version;
+};
+
+/**
+ * struct snapmap_leaf_filter - which entries of a leaf are meant
+ * @seed: the map's hash seed
+ * @bit: number of a hash bit, the most significant being 0
+ * @want: the value that it must have; -1 for all entries
+ */
+struct snapmap_leaf_filter {
+	u64 seed;
+	u32 bit;
+	int want;
+};
+
+u64 snapmap_hash(u64 seed, const void *key, u32 key_len);
+u32 snapmap_item_granules(const struct snapmap_item *item);
+u32 snapmap_entry_granules(const struct snapmap_entry *entry);
+bool snapmap_value_is_inline(u32 key_len, u32 value_len);
+u32 snapmap_leaf_size_for(u32 granules);
+u32 snapmap_leaf_used(const u8 *leaf, u32 blocks);
+u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule);
+bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item);
+void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *item);
+void snapmap_leaf_remove(u8 *leaf, u32 granule);
+bool snapmap_leaf_matches(const struct snapmap_leaf_filter *filter,
+			  const struct snapmap_entry *entry);
+u32 snapmap_leaf_count(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter);
+bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u32 from_blocks,
+		       const struct snapmap_leaf_filter *filter, bool home);
+
+static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
+{
+	return (struct snapmap_entry *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
+}
+
+/* Where an entry's value, or its struct snapmap_extern, lies. */
+static inline void *snapmap_entry_value(const struct snapmap_entry *entry)
+{
+	return (u8 *)(entry + 1) + ((entry->key_len + 7) & ~7U);
+}
+
+static inline u32 snapmap_entry_value_len(const struct snapmap_entry *entry)
+{
+	return entry->value_len & ~SNAPMAP_ENTRY_EXTERNAL;
+}
+
+/* First block of an entry's value run, 0 when the value lies in the leaf. */
+static inline u32 snapmap_entry_block(const struct snapmap_entry *entry)
+{
+	const struct snapmap_extern *external = snapmap_entry_value(entry);
+
+	return entry->value_len & SNAPMAP_ENTRY_EXTERNAL ? external->block : 0;
+}
+
+#endif /* SNAPMAP_LEAF_H */

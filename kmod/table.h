@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SNAPMAP_TABLE_H
+#define SNAPMAP_TABLE_H
+
+#include "arena.h"
+#include "leaf.h"
+
+/**
+ * struct snapmap_table - one snapshot's content
+ * @root: root word
+ * @entries: number of entries
+ * @key_bytes: sum of the lengths of all keys
+ * @value_bytes: sum of the lengths of all values
+ */
+struct snapmap_table {
+	u64 root;
+	u64 entries;
+	u64 key_bytes;
+	u64 value_bytes;
+};
+
+/**
+ * struct snapmap_build - the next snapshot while it is being built
+ * @arena: where it is built
+ * @seed: the map's hash seed
+ * @version: the version that it will be; runs born in it are its own
+ * @table: its content so far
+ * @retired: runs of the snapshot before it that it no longer reaches
+ * @blocks_copied: blocks written so far
+ * @yield: called every now and then in long work. May be NULL
+ *
+ * Begins with the content of the current snapshot and no @retired; ends by
+ * publication, after which @retired awaits its grace period, or by
+ * snapmap_build_abort(), after which the arena is as before.
+ */
+struct snapmap_build {
+	struct snapmap_arena *arena;
+	u64 seed;
+	u64 version;
+	struct snapmap_table table;
+	struct snapmap_runlist retired;
+	u64 blocks_copied;
+	void (*yield)(void);
+};
+
+int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);
+int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key,
+		      const void *value, u32 value_len);
+int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *key);
+void snapmap_build_clear(struct snapmap_build *build);
+void snapmap_build_finish(struct snapmap_build *build);
+void snapmap_build_abort(struct snapmap_build *build);
+
+#endif /* SNAPMAP_TABLE_H */

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * table_test.c - the table against a trivial model
+ *
+ * A store is the current table, the table before it, and a hash table of the
+ * C library's making that says what must be in them. Random tests print their
+ * seed and take one from SNAPMAP_SEED.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <glib.h>
+
+#include "../../shim/heap.h"
+#include "forge.h"
+#include "../../../kmod/table.h"
+
+long shim_fail_alloc = -1;
+
+#define SEED_OF_MAP	0x1234567887654321ULL
+
+struct store {
+	struct snapmap_arena arena;
+	struct snapmap_table current;
+	struct snapmap_runlist retired;	/* runs that only older snapshots reach */
+	u64 version;
+	u64 blocks_copied;		/* by the last commit */
+	GHashTable *model;		/* key GBytes -> value GBytes */
+	GHashTable *written;		/* key GBytes -> version */
+	u64 random;
+};
+
+static u64 random_next(struct store *store)
+{
+	/* xorshift64*, Vigna 2016 */
+	store->random ^= store->random >> 12;
+	store->random ^= store->random << 25;
+	store->random ^= store->random >> 27;
+	return store->random * 0x2545f4914f6cdd1dULL;
+}
+
+static u32 random_below(struct store *store, u32 bound)
+{
+	return (random_next(store) >> 32) * bound >> 32;
+}
+
+static void store_init(struct store *store, u64 limit)
+{
+	const char *seed = getenv("SNAPMAP_SEED");
+	struct timespec now;
+
+	memset(store, 0, sizeof(*store));
+	clock_gettime(CLOCK_REALTIME, &now);
+	store->random = seed ? strtoull(seed, NULL, 0) : (u64)now.tv_nsec * 2654435761 | 1;
+	print_message("# SNAPMAP_SEED=%#" PRIx64 "\n", store->random);
+	store->version = 1;
+	assert_int_equal(snapmap_arena_init(&store->arena, &heap_backing, limit), 0);
+	store->model = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
+					     (GDestroyNotify)g_bytes_unref,
+					     (GDestroyNotify)g_bytes_unref);
+	store->written = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
+					       (GDestroyNotify)g_bytes_unref, g_free);
+}
+
+static void free_list(struct snapmap_arena *arena, struct snapmap_runlist *list)
+{
+	u32 block;
+
+	while ((block = snapmap_runlist_pop(arena, list)))
+		snapmap_arena_free(arena, block);
+}
+
+static struct snapmap_build build_begin(struct store *store)
+{
+	return (struct snapmap_build){
+		.arena = &store->arena,
+		.seed = SEED_OF_MAP,
+		.version = store->version + 1,
+		.table = store->current,
+	};
+}
+
+/* Publishes at once, and frees what the snapshot before no longer shares. */
+static void build_publish(struct store *store, struct snapmap_build *build)
+{
+	snapmap_build_finish(build);
+	store->version = build->version;
+	store->current = build->table;
+	store->blocks_copied = build->blocks_copied;
+	snapmap_runlist_splice(&store->arena, &store->retired, &build->retired);
+	free_list(&store->arena, &store->retired);
+}
+
+static void store_destroy(struct store *store)
+{
+	struct snapmap_build build = build_begin(store);
+
+	snapmap_build_clear(&build);
+	build_publish(store, &build);
+	assert_int_equal(store->arena.used, SNAPMAP_CONTROL_BLOCKS);
+	snapmap_arena_trim(&store->arena);
+	for (u32 i = 1; i < store->arena.slots; i++)
+		assert_null(store->arena.chunks[i]);
+	snapmap_arena_destroy(&store->arena);
+	g_hash_table_destroy(store->model);
+	g_hash_table_destroy(store->written);
+}
+
+static struct snapmap_key key_of(const void *data, u32 len)
+{
+	return (struct snapmap_key){ data, len, snapmap_hash(SEED_OF_MAP, data, len) };
+}
+
+static int put(struct snapmap_build *build, const void *key, u32 key_len, const void *value,
+	       u32 value_len)
+{
+	struct snapmap_key k = key_of(key, key_len);
+
+	return snapmap_build_put(build, &k, value, value_len);
+}
+
+static void model_put(struct store *store, const void *key, u32 key_len, const void *value,
+		      u32 value_len, u64 version)
+{
+	GBytes *k = g_bytes_new(key, key_len);
+
+	g_hash_table_replace(store->written, g_bytes_ref(k), g_memdup2(&version, sizeof(version)));
+	g_hash_table_replace(store->model, k, g_bytes_new(value, value_len));
+}
+
+static bool model_delete(struct store *store, const void *key, u32 key_len)
+{
+	GBytes *k = g_bytes_new(key, key_len);
+	bool had = g_hash_table_remove(store->model, k);
+
+	g_hash_table_remove(store->written, k);
+	g_bytes_unref(k);
+	return had;
+}
+
+/* Everything in the model is in the table, and the counts say that nothing else is. */
+static void check(struct store *store, const struct snapmap_table *table)
+{
+	const struct snapmap_view view = { .arena = &store->arena };
+	u64 key_bytes = 0, value_bytes = 0;
+	GHashTableIter iter;
+	gpointer k, v;
+
+	g_hash_table_iter_init(&iter, store->model);
+	while (g_hash_table_iter_next(&iter, &k, &v)) {
+		gsize key_len, value_len;
+		const void *key = g_bytes_get_data(k, &key_len);
+		const void *value = g_bytes_get_data(v, &value_len);
+		struct snapmap_hit hit;
+
+		assert_true(snapmap_lookup(&view, table->root,
+					   snapmap_hash(SEED_OF_MAP, key, key_len), key, key_len,
+					   &hit));
+		assert_int_equal(hit.value_len, value_len);
+		assert_memory_equal(hit.value, value ? value : "", value_len);
+		assert_int_equal(hit.version, *(u64 *)g_hash_table_lookup(store->written, k));
+		key_bytes += key_len;
+		value_bytes += value_len;
+	}
+	assert_int_equal(table->entries, g_hash_table_size(store->model));
+	assert_int_equal(table->key_bytes, key_bytes);
+	assert_int_equal(table->value_bytes, value_bytes);
+}
+
+/* A key of a small population, so that puts replace and deletes hit. */
+static u32 random_key(struct store *store, u8 *key, u32 population)
+{
+	u32 id = random_below(store, population);
+	u32 len = 1 + (id * 2654435761U >> 24) % 40;
+
+	if (id % 97 == 0)
+		len = SNAPMAP_KEY_MAX - id % 5;
+	memset(key, 'k', len);
+	memcpy(key, &id, min(len, (u32)sizeof(id)));
+	return len;
+}
+
+static u32 random_value(struct store *store, u8 *value)
+{
+	static const u32 lengths[] = { 0, 1, 31, 32, 33, 200, 900, 1000, 1040, 1041, 3000, 70000 };
+	u32 pick = random_below(store, 64);
+	u32 len = pick < ARRAY_SIZE(lengths) ? lengths[pick] : random_below(store, 100);
+
+	memset(value, (int)random_next(store), len);
+	return len;
+}
+
+static void random_commit(struct store *store, u32 ops, u32 population, u32 deletes)
+{
+	struct snapmap_build build = build_begin(store);
+	static u8 key[SNAPMAP_KEY_MAX], value[70000];
+	u32 key_len, value_len;
+
+	while (ops--) {
+		key_len = random_key(store, key, population);
+		if (random_below(store, 100) < deletes) {
+			struct snapmap_key k = key_of(key, key_len);
+
+			assert_int_equal(snapmap_build_delete(&build, &k),
+					 model_delete(store, key, key_len) ? 0 : -ENOENT);
+			continue;
+		}
+		value_len = random_value(store, value);
+		assert_int_equal(put(&build, key, key_len, value, value_len), 0);
+		model_put(store, key, key_len, value, value_len, build.version);
+	}
+	build_publish(store, &build);
+}
+
+static void test_random_against_model(void **state)
+{
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	for (int round = 0; round < 60; round++) {
+		u32 deletes = (u32[]){ 10, 50, 90 }[round % 3];
+
+		random_commit(&store, 1 + random_below(&store, 2000), 5000, deletes);
+		check(&store, &store.current);
+	}
+	store_destroy(&store);
+}
+
+static void test_limits(void **state)
+{
+	static u8 key[SNAPMAP_KEY_MAX], value[SNAPMAP_VALUE_MAX];
+	static const u32 key_lens[] = { 1, 7, 8, 9, 16, 1023, 1024 };
+	static const u32 value_lens[] = { 0, 1, 15, 16, 17, 1024, 1032, 1040, 1041, SNAPMAP_VALUE_MAX };
+	struct snapmap_build build;
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	for (u32 i = 0; i < ARRAY_SIZE(key_lens); i++) {
+		for (u32 j = 0; j < ARRAY_SIZE(value_lens); j++) {
+			build = build_begin(&store);
+			memset(key, (int)('A' + i), sizeof(key));
+			memset(value, (int)(i * 16 + j), value_lens[j]);
+			assert_int_equal(put(&build, key, key_lens[i], value, value_lens[j]), 0);
+			model_put(&store, key, key_lens[i], value, value_lens[j], build.version);
+			build_publish(&store, &build);
+			check(&store, &store.current);
+		}
+	}
+	store_destroy(&store);
+}
+
+/* Promise B: what the snapshot before reaches does not change, byte by byte. */
+static void test_old_snapshot_stays(void **state)
+{
+	struct snapmap_build build;
+	struct snapmap_table before;
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	random_commit(&store, 3000, 3000, 0);
+	before = store.current;
+	build = build_begin(&store);
+	for (u32 id = 0; id < 3000; id++)
+		assert_int_equal(put(&build, &id, sizeof(id), "other", 5), 0);
+	snapmap_build_finish(&build);
+	check(&store, &before);
+
+	/* Promise F: giving up changes nothing and keeps nothing. */
+	snapmap_build_abort(&build);
+	check(&store, &store.current);
+	store_destroy(&store);
+}
+
+/* Promise F: every allocation of a commit fails once, none leaves a trace. */
+static void test_every_allocation_fails(void **state)
+{
+	static u8 value[20000];
+	struct snapmap_build build;
+	struct store store;
+	u64 used;
+	long n;
+	int err;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	random_commit(&store, 500, 500, 0);
+	used = store.arena.used;
+	for (n = 0; ; n++) {
+		snapmap_arena_trim(&store.arena);
+		shim_fail_alloc = n;
+		build = build_begin(&store);
+		err = 0;
+		for (u32 id = 0; id < 20000 && !err; id++)
+			err = put(&build, &id, sizeof(id), value, id % 100 ? 100 : sizeof(value));
+		shim_fail_alloc = -1;
+		if (!err)
+			break;
+		assert_int_equal(err, -ENOMEM);
+		snapmap_build_abort(&build);
+		assert_int_equal(store.arena.used, used);
+		check(&store, &store.current);
+	}
+	assert_true(n > 10);
+	snapmap_build_abort(&build);
+	assert_int_equal(store.arena.used, used);
+	store_destroy(&store);
+}
+
+/* Promise G: the limit holds, and a commit that meets it leaves no trace. */
+static void test_limit_is_kept(void **state)
+{
+	struct snapmap_build build;
+	struct store store;
+	int err = 0;
+	u64 used;
+
+	(void)state;
+	store_init(&store, 1 << 20);
+	random_commit(&store, 100, 100, 0);
+	used = store.arena.used;
+	build = build_begin(&store);
+	for (u32 id = 0; !err; id++)
+		err = put(&build, &id, sizeof(id), "value", 5);
+	assert_int_equal(err, -ENOSPC);
+	assert_true(store.arena.resident <= 1 << 20);
+	snapmap_build_abort(&build);
+	assert_int_equal(store.arena.used, used);
+	check(&store, &store.current);
+	store_destroy(&store);
+}
+
+/* Blocks that one put copies into a table of @entries. */
+static u64 blocks_of_one_put(u32 entries, u64 *largest)
+{
+	struct snapmap_build build;
+	u64 sum = 0;
+	struct store store;
+
+	store_init(&store, 4ULL << 30);
+	build = build_begin(&store);
+	for (u64 id = 0; id < entries; id++) {
+		u64 key[2] = { id, ~id };
+		u8 value[32] = { (u8)id };
+
+		assert_int_equal(put(&build, key, sizeof(key), value, sizeof(value)), 0);
+	}
+	build_publish(&store, &build);
+	*largest = 0;
+	for (int i = 0; i < 1000; i++) {
+		u64 id = random_below(&store, entries);
+		u64 key[2] = { id, ~id };
+		u8 value[32] = { 0xff };
+
+		build = build_begin(&store);
+		assert_int_equal(put(&build, key, sizeof(key), value, sizeof(value)), 0);
+		build_publish(&store, &build);
+		sum += store.blocks_copied;
+		*largest = max(*largest, store.blocks_copied);
+	}
+	print_message("# %u entries: %.2f bytes an entry, %.2f blocks a put, at most %" PRIu64 "\n",
+		      entries, (double)store.arena.used * SNAPMAP_BLOCK_SIZE / entries, sum / 1000.0,
+		      *largest);
+	store_destroy(&store);
+	return sum;
+}
+
+/* Promise I: the cost of a commit does not grow with the table, but for its depth. */
+static void test_commit_cost(void **state)
+{
+	const u64 inner = SNAPMAP_NODE_BITS > 7 ? sizeof(u32) << SNAPMAP_NODE_BITS >>
+						  SNAPMAP_BLOCK_SHIFT : 1;
+	u64 small_max, large_max;
+
+	(void)state;
+	blocks_of_one_put(10000, &small_max);
+	blocks_of_one_put(1000000, &large_max);
+	assert_true(small_max <= SNAPMAP_LEAF_BLOCKS_MAX + inner);
+	assert_true(large_max <= SNAPMAP_LEAF_BLOCKS_MAX + 2 * inner);
+}
+
+static int put_forged(struct store *store, struct snapmap_build *build, u64 hash, u64 id)
+{
+	u64 key[2];
+	int err;
+
+	forge_key(SEED_OF_MAP, hash, id, key);
+	assert_int_equal(snapmap_hash(SEED_OF_MAP, key, sizeof(key)), hash);
+	err = put(build, key, sizeof(key), &id, sizeof(id));
+	if (!err)
+		model_put(store, key, sizeof(key), &id, sizeof(id), build->version);
+	return err;
+}
+
+/* One leaf's worth of keys may share all 64 bits; more is one clear error. */
+static void test_equal_hashes(void **state)
+{
+	struct snapmap_build build;
+	struct store store;
+	int err = 0;
+	u64 id;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	random_commit(&store, 2000, 2000, 0);
+	build = build_begin(&store);
+	for (id = 0; id < 60; id++)
+		assert_int_equal(put_forged(&store, &build, 0x0123456789abcdefULL, id), 0);
+	build_publish(&store, &build);
+	check(&store, &store.current);
+
+	build = build_begin(&store);
+	for (; id < 1000 && !err; id++)
+		err = put_forged(&store, &build, 0x0123456789abcdefULL, id);
+	assert_int_equal(err, -EOVERFLOW);
+	assert_in_range(id, 61, 130);
+	snapmap_build_abort(&build);
+	g_hash_table_remove_all(store.model);
+	store_destroy(&store);
+}
+
+/* Hashes that differ in their last bits only drive the trie to its full depth. */
+static void test_deepest_trie(void **state)
+{
+	struct snapmap_build build;
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	random_commit(&store, 2000, 2000, 0);
+	build = build_begin(&store);
+	for (u64 id = 0; id < 2000; id++)
+		assert_int_equal(put_forged(&store, &build, 0xfedcba9876543000ULL + id, id), 0);
+	build_publish(&store, &build);
+	assert_int_equal(SNAPMAP_ROOT_LEVELS(store.current.root), SNAPMAP_LEVELS_MAX);
+	check(&store, &store.current);
+	for (int round = 0; round < 10; round++) {
+		random_commit(&store, 1000, 2000, 50);
+		check(&store, &store.current);
+	}
+	store_destroy(&store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_against_model),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_old_snapshot_stays),
+		cmocka_unit_test(test_every_allocation_fails),
+		cmocka_unit_test(test_limit_is_kept),
+		cmocka_unit_test(test_commit_cost),
+		cmocka_unit_test(test_equal_hashes),
+		cmocka_unit_test(test_deepest_trie),
+	};
+
+	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+}
