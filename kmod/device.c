@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device.c - /dev/snapmap/NAME: reading, committing and waiting
+ */
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "commit.h"
+#include "ioctl.h"
+#include "map.h"
+#include "mapping.h"
+#include "pin.h"
+
+/**
+ * struct reader - an open file of a map
+ * @map: the map; the file's cdev reference keeps it
+ * @seen: version that read(2) last gave
+ */
+struct reader {
+	struct snapmap_map *map;
+	atomic64_t seen;
+};
+
+static struct snapmap_map *map_of(struct file *file)
+{
+	struct reader *reader = file->private_data;
+
+	return reader->map;
+}
+
+static u64 current_version(const struct snapmap_map *map)
+{
+	/* Pairs with the store-release in write_slot(). */
+	return smp_load_acquire(&map->store.control->version);
+}
+
+static bool is_destroyed(const struct snapmap_map *map)
+{
+	return READ_ONCE(map->store.control->state) & SNAPMAP_STATE_DESTROYED;
+}
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	struct snapmap_map *map = container_of(inode->i_cdev, struct snapmap_map, cdev);
+	struct reader *reader;
+
+	if (is_destroyed(map))
+		return -ENODEV;
+	reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
+	if (!reader)
+		return -ENOMEM;
+	reader->map = map;
+	file->private_data = reader;
+	file->f_mapping = map->inode->i_mapping;
+	return nonseekable_open(inode, file);
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+static int device_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return snapmap_mapping_mmap(map_of(file), vma);
+}
+
+static bool has_news(struct reader *reader)
+{
+	return current_version(reader->map) != atomic64_read(&reader->seen);
+}
+
+static ssize_t device_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	struct reader *reader = file->private_data;
+	struct snapmap_map *map = reader->map;
+	u64 version;
+
+	if (count < sizeof(version))
+		return -EINVAL;
+	if (!has_news(reader) && !is_destroyed(map)) {
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		if (wait_event_interruptible(map->wait, has_news(reader) || is_destroyed(map)))
+			return -ERESTARTSYS;
+	}
+	version = current_version(map);
+	if (atomic64_xchg(&reader->seen, version) == version)
+		return is_destroyed(map) ? 0 : -EAGAIN;	/* another thread has read it */
+	return copy_to_user(to, &version, sizeof(version)) ? -EFAULT : sizeof(version);
+}
+
+static __poll_t device_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct reader *reader = file->private_data;
+	__poll_t events = 0;
+
+	poll_wait(file, &reader->map->wait, table);
+	if (has_news(reader))
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (is_destroyed(reader->map))
+		events |= EPOLLHUP | EPOLLIN | EPOLLRDNORM;
+	return events;
+}
+
+static int ioctl_info(struct file *file, void *data)
+{
+	struct snapmap_info *args = data;
+
+	if (args->flags)
+		return -EINVAL;
+	snapmap_store_info(&map_of(file)->store, args);
+	return 0;
+}
+
+static int ioctl_commit(struct file *file, void *data)
+{
+	struct snapmap_map *map = map_of(file);
+	int err = snapmap_commit(&map->store, data);
+
+	snapmap_map_later_reclaim(map);
+	if (!err)
+		wake_up_all(&map->wait);
+	return err;
+}
+
+static int ioctl_get(struct file *file, void *data)
+{
+	struct snapmap_get *args = data;
+
+	args->version = 0;
+	return snapmap_map_get(map_of(file), 0, args);
+}
+
+static int ioctl_pin(struct file *file, void *data)
+{
+	struct snapmap_pin *args = data;
+
+	if (args->flags || args->reserved || args->version)
+		return -EINVAL;
+	return snapmap_pin_open(map_of(file), &args->version);
+}
+
+static int ioctl_wait(struct file *file, void *data)
+{
+	struct snapmap_map *map = map_of(file);
+	struct snapmap_wait *args = data;
+	u64 known = args->version;
+	int err = 0;
+
+	if (args->flags)
+		return -EINVAL;
+	if (args->timeout_ns < 0)
+		err = wait_event_interruptible(map->wait, current_version(map) != known ||
+					       is_destroyed(map));
+	else
+		err = wait_event_interruptible_hrtimeout(map->wait,
+							 current_version(map) != known ||
+							 is_destroyed(map),
+							 ns_to_ktime(args->timeout_ns));
+	args->version = current_version(map);
+	args->state = READ_ONCE(map->store.control->state);
+	return err == -ETIME ? -ETIMEDOUT : err;
+}
+
+static const struct snapmap_ioctl ioctls[] = {
+	{ SNAPMAP_IOC_INFO, FMODE_READ, ioctl_info },
+	{ SNAPMAP_IOC_COMMIT, FMODE_WRITE, ioctl_commit },
+	{ SNAPMAP_IOC_GET, FMODE_READ, ioctl_get },
+	{ SNAPMAP_IOC_PIN, FMODE_READ, ioctl_pin },
+	{ SNAPMAP_IOC_WAIT, FMODE_READ, ioctl_wait },
+};
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return snapmap_ioctl_dispatch(ioctls, ARRAY_SIZE(ioctls), file, cmd, arg);
+}
+
+const struct file_operations snapmap_device_fops = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.read = device_read,
+	.poll = device_poll,
+	.mmap = device_mmap,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mapping.c - the arena in the address space of a reader
+ *
+ * A mapping covers the whole span of the arena from the beginning, so that the
+ * arena grows without a system call of its readers. Pages are inserted when
+ * they are touched: the arena's page where a chunk is populated, and else one
+ * page of zeroes that all maps share. When a chunk comes or goes, what is
+ * mapped of its range is forgotten and faults in anew.
+ *
+ * Nobody can make a mapping writable: VM_MAYWRITE is dropped, whatever the
+ * descriptor was opened for.
+ *
+ * All mappings of one map, through its node or through a pin, are tied to one
+ * inode of a file system that is mounted nowhere, so that one call finds them.
+ *
+ * Lock order: mmap_lock, then arena->show_lock. A fault on a mapping may come
+ * from within a commit that reads its batch from there; so faults never take
+ * store->lock.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "map.h"
+#include "mapping.h"
+
+#define SNAPMAP_FS_MAGIC	0x534e4150	/* "SNAP" */
+
+static struct vfsmount *snapmap_mount;
+static struct page *zero_page;
+
+static struct snapmap_map *map_of_arena(struct snapmap_arena *arena)
+{
+	return container_of(arena, struct snapmap_map, store.arena);
+}
+
+static void *backing_alloc(struct snapmap_arena *arena, size_t offset, size_t bytes)
+{
+	return __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+			 __GFP_RETRY_MAYFAIL);
+}
+
+static void backing_shown(struct snapmap_arena *arena, size_t offset, size_t bytes)
+{
+	unmap_mapping_range(map_of_arena(arena)->inode->i_mapping, offset, bytes, 1);
+}
+
+static void backing_free(struct snapmap_arena *arena, void *data, size_t offset, size_t bytes)
+{
+	vfree(data);
+}
+
+const struct snapmap_backing snapmap_mapping_backing = {
+	.alloc = backing_alloc,
+	.shown = backing_shown,
+	.free = backing_free,
+};
+
+/* The page at @offset of the mapping. The caller holds arena->show_lock. */
+static struct page *page_at(struct snapmap_arena *arena, u64 offset)
+{
+	u32 block = offset >> SNAPMAP_BLOCK_SHIFT;
+	struct snapmap_chunk *chunk;
+
+	lockdep_assert_held_read(&arena->show_lock);
+	chunk = arena->chunks[snapmap_arena_slot(block)];
+	if (!chunk)
+		return zero_page;
+	return vmalloc_to_page(chunk->data + offset -
+			       ((u64)chunk->first << SNAPMAP_BLOCK_SHIFT));
+}
+
+static vm_fault_t mapping_fault(struct vm_fault *vmf)
+{
+	struct snapmap_map *map = vmf->vma->vm_private_data;
+	struct snapmap_arena *arena = &map->store.arena;
+	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
+	vm_fault_t ret;
+
+	if (offset >= map->store.control->span)
+		return VM_FAULT_SIGBUS;
+	/* Inserted under the lock, so that no insertion outlives its chunk. */
+	down_read(&arena->show_lock);
+	ret = vmf_insert_page(vmf->vma, vmf->address, page_at(arena, offset));
+	up_read(&arena->show_lock);
+	return ret;
+}
+
+static const struct vm_operations_struct mapping_vm_ops = {
+	.fault = mapping_fault,
+};
+
+/**
+ * snapmap_mapping_mmap() - map a map's arena
+ * @map: the map; the caller's file holds it for as long as the mapping lasts
+ * @vma: the area
+ *
+ * Return: 0; -EACCES when it should be writable or executable; -EINVAL when it
+ *	is private or ends behind the span.
+ */
+int snapmap_mapping_mmap(struct snapmap_map *map, struct vm_area_struct *vma)
+{
+	u64 pages = map->store.control->span >> PAGE_SHIFT;
+
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EACCES;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_pgoff >= pages || vma_pages(vma) > pages - vma->vm_pgoff)
+		return -EINVAL;
+	vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE | VM_MAYEXEC);
+	vma->vm_private_data = map;
+	vma->vm_ops = &mapping_vm_ops;
+	return 0;
+}
+
+/**
+ * snapmap_mapping_new_inode() - the inode that ties a map's mappings together
+ *
+ * Return: an inode that the caller owns and ends by iput(), or an ERR_PTR().
+ */
+struct inode *snapmap_mapping_new_inode(void)
+{
+	return alloc_anon_inode(snapmap_mount->mnt_sb);
+}
+
+static int snapmap_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, SNAPMAP_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type snapmap_fs = {
+	.name = "snapmap",
+	.owner = THIS_MODULE,
+	.init_fs_context = snapmap_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+int __init snapmap_mapping_init(void)
+{
+	zero_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!zero_page)
+		return -ENOMEM;
+	snapmap_mount = kern_mount(&snapmap_fs);
+	if (IS_ERR(snapmap_mount)) {
+		__free_page(zero_page);
+		return PTR_ERR(snapmap_mount);
+	}
+	return 0;
+}
+
+void snapmap_mapping_exit(void)
+{
+	kern_unmount(snapmap_mount);
+	__free_page(zero_page);
+}
