@@ -60,9 +60,11 @@ static char *map_devnode(snapmap_const_device *dev, umode_t *mode, kuid_t *uid, 
 {
 	const struct snapmap_map *map = snapmap_map_of(dev);
 
-	*mode = map->mode;
-	*uid = map->uid;
-	*gid = map->gid;
+	if (mode) {	/* NULL when only the name is wanted */
+		*mode = map->mode;
+		*uid = map->uid;
+		*gid = map->gid;
+	}
 	return kasprintf(GFP_KERNEL, "snapmap/%s", dev_name(dev));
 }
 

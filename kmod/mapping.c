@@ -135,9 +135,9 @@ static int snapmap_fs_init_context(struct fs_context *fc)
 	return init_pseudo(fc, SNAPMAP_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
+/* No .owner: the module's own mount must not keep the module from leaving. */
 static struct file_system_type snapmap_fs = {
 	.name = "snapmap",
-	.owner = THIS_MODULE,
 	.init_fs_context = snapmap_fs_init_context,
 	.kill_sb = kill_anon_super,
 };

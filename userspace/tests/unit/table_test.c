@@ -2,22 +2,23 @@
 /*
  * table_test.c - the table against a trivial model
  *
- * A store is the current table, the table before it, and a hash table of the
- * C library's making that says what must be in them. Random tests print their
- * seed and take one from SNAPMAP_SEED.
+ * A store is the current table and two hash tables of GLib's that say what must
+ * be in it.
  */
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <cmocka.h>
 #include <glib.h>
 
 #include "../../shim/heap.h"
 #include "forge.h"
+#include "random.h"
 #include "../../../kmod/table.h"
 
 long shim_fail_alloc = -1;
+unsigned long shim_grace_periods;
+u64 shim_now_ns;
 
 #define SEED_OF_MAP	0x1234567887654321ULL
 
@@ -29,32 +30,12 @@ struct store {
 	u64 blocks_copied;		/* by the last commit */
 	GHashTable *model;		/* key GBytes -> value GBytes */
 	GHashTable *written;		/* key GBytes -> version */
-	u64 random;
 };
-
-static u64 random_next(struct store *store)
-{
-	/* xorshift64*, Vigna 2016 */
-	store->random ^= store->random >> 12;
-	store->random ^= store->random << 25;
-	store->random ^= store->random >> 27;
-	return store->random * 0x2545f4914f6cdd1dULL;
-}
-
-static u32 random_below(struct store *store, u32 bound)
-{
-	return (random_next(store) >> 32) * bound >> 32;
-}
 
 static void store_init(struct store *store, u64 limit)
 {
-	const char *seed = getenv("SNAPMAP_SEED");
-	struct timespec now;
-
 	memset(store, 0, sizeof(*store));
-	clock_gettime(CLOCK_REALTIME, &now);
-	store->random = seed ? strtoull(seed, NULL, 0) : (u64)now.tv_nsec * 2654435761 | 1;
-	print_message("# SNAPMAP_SEED=%#" PRIx64 "\n", store->random);
+	random_init();
 	store->version = 1;
 	assert_int_equal(snapmap_arena_init(&store->arena, &heap_backing, limit), 0);
 	store->model = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
@@ -170,9 +151,9 @@ static void check(struct store *store, const struct snapmap_table *table)
 }
 
 /* A key of a small population, so that puts replace and deletes hit. */
-static u32 random_key(struct store *store, u8 *key, u32 population)
+static u32 random_key(u8 *key, u32 population)
 {
-	u32 id = random_below(store, population);
+	u32 id = random_below(population);
 	u32 len = 1 + (id * 2654435761U >> 24) % 40;
 
 	if (id % 97 == 0)
@@ -182,13 +163,13 @@ static u32 random_key(struct store *store, u8 *key, u32 population)
 	return len;
 }
 
-static u32 random_value(struct store *store, u8 *value)
+static u32 random_value(u8 *value)
 {
 	static const u32 lengths[] = { 0, 1, 31, 32, 33, 200, 900, 1000, 1040, 1041, 3000, 70000 };
-	u32 pick = random_below(store, 64);
-	u32 len = pick < ARRAY_SIZE(lengths) ? lengths[pick] : random_below(store, 100);
+	u32 pick = random_below(64);
+	u32 len = pick < ARRAY_SIZE(lengths) ? lengths[pick] : random_below(100);
 
-	memset(value, (int)random_next(store), len);
+	memset(value, (int)random_next(), len);
 	return len;
 }
 
@@ -199,15 +180,15 @@ static void random_commit(struct store *store, u32 ops, u32 population, u32 dele
 	u32 key_len, value_len;
 
 	while (ops--) {
-		key_len = random_key(store, key, population);
-		if (random_below(store, 100) < deletes) {
+		key_len = random_key(key, population);
+		if (random_below(100) < deletes) {
 			struct snapmap_key k = key_of(key, key_len);
 
 			assert_int_equal(snapmap_build_delete(&build, &k),
 					 model_delete(store, key, key_len) ? 0 : -ENOENT);
 			continue;
 		}
-		value_len = random_value(store, value);
+		value_len = random_value(value);
 		assert_int_equal(put(&build, key, key_len, value, value_len), 0);
 		model_put(store, key, key_len, value, value_len, build.version);
 	}
@@ -223,7 +204,7 @@ static void test_random_against_model(void **state)
 	for (int round = 0; round < 60; round++) {
 		u32 deletes = (u32[]){ 10, 50, 90 }[round % 3];
 
-		random_commit(&store, 1 + random_below(&store, 2000), 5000, deletes);
+		random_commit(&store, 1 + random_below(2000), 5000, deletes);
 		check(&store, &store.current);
 	}
 	store_destroy(&store);
@@ -334,6 +315,39 @@ static void test_limit_is_kept(void **state)
 	store_destroy(&store);
 }
 
+/* Promise I: most entries of a full table lie on the line that their hash names. */
+static void test_entries_at_home(void **state)
+{
+	const struct snapmap_view view = { .arena = NULL };
+	u8 leaf[SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_SIZE] = { 0 };
+	struct snapmap_item item = { .key_len = 16, .value_len = 32, .version = 2 };
+	u32 at_home = 0, entries = 0;
+	struct snapmap_hit hit;
+	u64 key[2] = { 0, 0 };
+	u8 value[32] = { 0 };
+	u32 granule;
+
+	(void)state;
+	item.key = key;
+	item.value = value;
+	do {
+		key[0]++;
+		item.hash = snapmap_hash(SEED_OF_MAP, key, sizeof(key));
+	} while (snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+	for (entries = 0; entries + 1 < key[0]; entries++) {
+		u64 k[2] = { entries + 1, 0 };
+		u64 hash = snapmap_hash(SEED_OF_MAP, k, sizeof(k));
+
+		granule = snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash, k,
+					    sizeof(k), &hit);
+		assert_true(granule);
+		at_home += granule == 2 * snapmap_home_line(hash, SNAPMAP_LEAF_BLOCKS_MAX);
+	}
+	print_message("# %u of %u entries at home\n", at_home, entries);
+	assert_int_equal(entries, 62);
+	assert_true(at_home > entries / 2);
+}
+
 /* Blocks that one put copies into a table of @entries. */
 static u64 blocks_of_one_put(u32 entries, u64 *largest)
 {
@@ -352,7 +366,7 @@ static u64 blocks_of_one_put(u32 entries, u64 *largest)
 	build_publish(&store, &build);
 	*largest = 0;
 	for (int i = 0; i < 1000; i++) {
-		u64 id = random_below(&store, entries);
+		u64 id = random_below(entries);
 		u64 key[2] = { id, ~id };
 		u8 value[32] = { 0xff };
 
@@ -453,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_old_snapshot_stays),
 		cmocka_unit_test(test_every_allocation_fails),
 		cmocka_unit_test(test_limit_is_kept),
+		cmocka_unit_test(test_entries_at_home),
 		cmocka_unit_test(test_commit_cost),
 		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_deepest_trie),

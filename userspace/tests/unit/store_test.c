@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * store_test.c - commits, pins and reclaim of one map, against trivial models
+ *
+ * Keys are small numbers. The model of a snapshot is an array that says for
+ * each key which value it has; the content of a value follows from its number.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "../../shim/heap.h"
+#include "../../../kmod/commit.h"
+#include "../../../kmod/reclaim.h"
+#include "random.h"
+
+long shim_fail_alloc = -1;
+unsigned long shim_grace_periods;
+u64 shim_now_ns;
+
+#define KEYS		400
+#define VALUE_LEN	70
+
+/* What a snapshot holds: value number of each key, 0 where it is absent. */
+struct model {
+	u32 value[KEYS];
+};
+
+struct batch {
+	u8 *data;
+	u64 bytes;
+};
+
+static void batch_add(struct batch *batch, u32 opcode, u32 condition, u64 if_version,
+		      const void *key, u32 key_len, const void *value, u32 value_len)
+{
+	struct snapmap_op op = {
+		.opcode = opcode,
+		.condition = condition,
+		.key_len = key_len,
+		.value_len = value_len,
+		.if_version = if_version,
+	};
+	u64 bytes = ALIGN(sizeof(op) + key_len + value_len, (u64)8);
+	u8 *to;
+
+	batch->data = realloc(batch->data, batch->bytes + bytes);
+	to = batch->data + batch->bytes;
+	memcpy(to, &op, sizeof(op));
+	memcpy(to + sizeof(op), key, key_len);
+	if (value_len)
+		memcpy(to + sizeof(op) + key_len, value, value_len);
+	batch->bytes += bytes;
+}
+
+static void value_of(u32 number, u8 *value)
+{
+	for (u32 i = 0; i < VALUE_LEN; i++)
+		value[i] = (u8)(number * 31 + i);
+}
+
+static void batch_put(struct batch *batch, u32 key, u32 number)
+{
+	u8 value[VALUE_LEN];
+
+	value_of(number, value);
+	batch_add(batch, SNAPMAP_OP_PUT, SNAPMAP_COND_NONE, 0, &key, sizeof(key), value,
+		  number % (VALUE_LEN + 1));
+}
+
+static void batch_delete(struct batch *batch, u32 key)
+{
+	batch_add(batch, SNAPMAP_OP_DELETE, SNAPMAP_COND_NONE, 0, &key, sizeof(key), NULL, 0);
+}
+
+static int commit(struct snapmap_store *store, struct batch *batch, u32 flags,
+		  struct snapmap_commit *args)
+{
+	int err;
+
+	*args = (struct snapmap_commit){
+		.flags = flags,
+		.ops = (uintptr_t)batch->data,
+		.ops_bytes = batch->bytes,
+	};
+	err = snapmap_commit(store, args);
+	free(batch->data);
+	*batch = (struct batch){};
+	return err;
+}
+
+static int setup(void **state)
+{
+	static struct snapmap_store store;
+
+	memset(&store, 0, sizeof(store));
+	random_init();
+	*state = &store;
+	return snapmap_store_init(&store, "test", &heap_backing, 64ULL << 20, random_next(), 1);
+}
+
+static int teardown(void **state)
+{
+	snapmap_store_exit(*state);
+	return 0;
+}
+
+static void pass_time(u64 ms)
+{
+	shim_now_ns += ms * NSEC_PER_MSEC;
+}
+
+static void reclaim_all(struct snapmap_store *store)
+{
+	shim_grace_periods++;
+	pass_time(2000);
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+}
+
+static bool lookup(struct snapmap_store *store, u64 root, u32 key, struct snapmap_hit *hit)
+{
+	const struct snapmap_view view = { .arena = &store->arena };
+
+	return snapmap_lookup(&view, root, snapmap_hash(store->seed, &key, sizeof(key)), &key,
+			      sizeof(key), hit);
+}
+
+static bool key_matches(struct snapmap_store *store, u64 root, u32 key, u32 number)
+{
+	struct snapmap_hit hit;
+	u8 value[VALUE_LEN];
+
+	if (!lookup(store, root, key, &hit))
+		return !number;
+	value_of(number, value);
+	return number && hit.value_len == number % (VALUE_LEN + 1) &&
+	       !memcmp(hit.value, value, hit.value_len);
+}
+
+static void check_model(struct snapmap_store *store, u64 root, const struct model *model)
+{
+	for (u32 key = 0; key < KEYS; key++)
+		assert_true(key_matches(store, root, key, model->value[key]));
+}
+
+static void random_commit(struct snapmap_store *store, struct model *model, u32 number)
+{
+	struct snapmap_commit args;
+	struct batch batch = {};
+	u32 ops = 1 + random_below(30);
+	u32 key;
+
+	while (ops--) {
+		key = random_below(KEYS);
+		if (random_below(3)) {
+			batch_put(&batch, key, number);
+			model->value[key] = number;
+		} else {
+			batch_delete(&batch, key);
+			model->value[key] = 0;
+		}
+	}
+	assert_int_equal(commit(store, &batch, 0, &args), 0);
+	assert_int_equal(args.version, store->version);
+}
+
+#define PINS	12
+
+/*
+ * Promise B: over random commits, pins, unpins and passing time, every pinned
+ * snapshot keeps its content. Promise G: in the end nothing is held back.
+ */
+static void test_pins_against_models(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_pinned *pin[PINS] = {};
+	static struct model current, saved[PINS];
+	u64 used;
+
+	memset(&current, 0, sizeof(current));
+	for (u32 number = 1; number <= 3000; number++) {
+		u32 i = random_below(PINS);
+
+		random_commit(store, &current, number);
+		shim_grace_periods += random_below(2);
+		pass_time(random_below(30));
+		if (pin[i]) {
+			snapmap_snapshot_unpin(store, pin[i]);
+			pin[i] = NULL;
+		} else {
+			pin[i] = kzalloc(sizeof(*pin[i]), GFP_KERNEL_ACCOUNT);
+			snapmap_snapshot_pin(store, pin[i]);
+			saved[i] = current;
+		}
+		for (i = 0; i < PINS; i++)
+			if (pin[i])
+				check_model(store, pin[i]->root, &saved[i]);
+		check_model(store, store->table.root, &current);
+	}
+	for (u32 i = 0; i < PINS; i++)
+		if (pin[i])
+			snapmap_snapshot_unpin(store, pin[i]);
+	reclaim_all(store);
+	assert_false(snapmap_reclaim_pending(store));
+	assert_int_equal(store->retired_blocks, 0);
+	assert_int_equal(store->pinned_blocks, 0);
+
+	/* What is left is what the current snapshot reaches: clearing it leaves nothing. */
+	used = store->arena.used;
+	assert_true(used > SNAPMAP_CONTROL_BLOCKS);
+	assert_int_equal(commit(store, &(struct batch){}, SNAPMAP_COMMIT_REPLACE,
+				&(struct snapmap_commit){}), 0);
+	reclaim_all(store);
+	assert_int_equal(store->arena.used, SNAPMAP_CONTROL_BLOCKS);
+}
+
+/*
+ * Promises A and D: a live reader that is overtaken at any point of its look-up
+ * either gets the value of its version or finds out by control->oldest.
+ */
+static void test_overtaken_reader_finds_out(void **state)
+{
+	struct snapmap_store *store = *state;
+	static struct model current, seen;
+	u32 lapped = 0, intact = 0;
+	u64 version, root;
+
+	memset(&current, 0, sizeof(current));
+	random_commit(store, &current, 1);
+	for (u32 round = 0; round < 2000; round++) {
+		version = snapmap_snapshot_current(store, &root);
+		seen = current;
+		for (u32 commits = random_below(60); commits; commits--) {
+			random_commit(store, &current, round + 2);
+			shim_grace_periods++;
+			pass_time(random_below(4));
+		}
+		for (u32 key = 0; key < KEYS; key += 7) {
+			bool same = key_matches(store, root, key, seen.value[key]);
+
+			assert_true(same || store->control->oldest > version);
+		}
+		if (store->control->oldest > version)
+			lapped++;
+		else
+			intact++;
+	}
+	assert_true(lapped > 100);
+	assert_true(intact > 100);
+}
+
+/* (a) and (b) of reclaim.c: no reuse before the grace period and the quarantine. */
+static void test_quarantine(void **state)
+{
+	struct snapmap_store *store = *state;
+	static struct model current;
+	u64 retired;
+
+	memset(&current, 0, sizeof(current));
+	random_commit(store, &current, 1);
+	reclaim_all(store);
+	random_commit(store, &current, 2);
+	retired = store->retired_blocks;
+	assert_true(retired > 0);
+
+	pass_time(5000);
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	assert_int_equal(store->retired_blocks, retired);	/* no grace period yet */
+
+	reclaim_all(store);
+	for (u32 number = 3; number < 3 + 2 * snapmap_quarantine_commits; number++)
+		random_commit(store, &current, number);
+	retired = store->retired_blocks;
+	shim_grace_periods++;
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	assert_int_equal(store->retired_blocks, retired);	/* too young */
+
+	pass_time(snapmap_quarantine_ms);
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	assert_true(store->retired_blocks < retired);
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	assert_true(store->retired_blocks > 0);			/* too few commits */
+
+	pass_time(1000);
+	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	assert_int_equal(store->retired_blocks, 0);
+	assert_int_equal(store->control->oldest, store->version);
+}
+
+/* At the limit the quarantine is cut short, but not the grace period. */
+static void test_limit_cuts_quarantine(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_commit args;
+	struct batch batch = {};
+	static u8 value[SNAPMAP_VALUE_MAX];
+
+	for (u32 round = 0; round < 100; round++) {
+		for (u32 key = 0; key < 20; key++)
+			batch_add(&batch, SNAPMAP_OP_PUT, 0, 0, &key, sizeof(key), value,
+				  sizeof(value));
+		assert_int_equal(commit(store, &batch, 0, &args), 0);
+		assert_true(store->arena.resident <= store->arena.limit);
+	}
+}
+
+static void test_conditions(void **state)
+{
+	static const struct {
+		u32 condition;
+		u64 if_version;
+		bool holds_absent;
+		bool holds_present;
+	} cases[] = {
+		{ SNAPMAP_COND_NONE, 0, true, true },
+		{ SNAPMAP_COND_ABSENT, 0, true, false },
+		{ SNAPMAP_COND_PRESENT, 0, false, true },
+		{ SNAPMAP_COND_VERSION, 2, false, true },
+		{ SNAPMAP_COND_VERSION, 1, false, false },
+		{ SNAPMAP_COND_VERSION, 0, false, false },
+	};
+	struct snapmap_store *store = *state;
+	struct snapmap_commit args;
+	struct batch batch = {};
+	u32 absent, present = 1000;
+	int err;
+
+	batch_put(&batch, present, 1);
+	assert_int_equal(commit(store, &batch, 0, &args), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+		absent = 2000 + i;
+		batch_add(&batch, SNAPMAP_OP_PUT, cases[i].condition, cases[i].if_version, &absent,
+			  sizeof(absent), "v", 1);
+		err = commit(store, &batch, 0, &args);
+		assert_int_equal(err, cases[i].holds_absent ? 0 : -ECANCELED);
+		assert_int_equal(args.failed_op, err ? 0 : SNAPMAP_NO_OP);
+
+		batch_put(&batch, 3000 + i, 1);
+		batch_add(&batch, SNAPMAP_OP_DELETE, cases[i].condition, cases[i].if_version,
+			  &present, sizeof(present), NULL, 0);
+		batch_put(&batch, present, 7);
+		err = commit(store, &batch, 0, &args);
+		assert_int_equal(err, cases[i].holds_present ? 0 : -ECANCELED);
+		assert_int_equal(args.failed_op, err ? 1 : SNAPMAP_NO_OP);
+		assert_int_equal(args.version, store->version);
+		assert_true(key_matches(store, store->table.root, 3000 + i, err ? 0 : 1));
+
+		/* Version 2 again for the next case. */
+		batch_put(&batch, present, 1);
+		store->version = 1;
+		assert_int_equal(commit(store, &batch, 0, &args), 0);
+	}
+}
+
+/* A key that the batch itself has written has no version yet to be compared. */
+static void test_condition_within_batch(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_commit args;
+	struct batch batch = {};
+	u32 key = 5;
+
+	batch_put(&batch, key, 1);
+	batch_add(&batch, SNAPMAP_OP_PUT, SNAPMAP_COND_VERSION, 2, &key, sizeof(key), "", 0);
+	assert_int_equal(commit(store, &batch, 0, &args), -ECANCELED);
+	assert_int_equal(args.failed_op, 1);
+	assert_int_equal(store->version, 1);
+	assert_int_equal(store->conflicts, 1);
+}
+
+/* Promise F: each allocation of a commit fails once, and nothing has changed. */
+static void test_every_allocation_fails(void **state)
+{
+	struct snapmap_store *store = *state;
+	static u8 value[SNAPMAP_VALUE_MAX];
+	struct snapmap_commit args;
+	static struct model current;
+	struct batch batch = {};
+	u64 used;
+	long n;
+	int err = -ENOMEM;
+
+	memset(&current, 0, sizeof(current));
+	random_commit(store, &current, 1);
+	reclaim_all(store);
+	used = store->arena.used;
+	for (n = 0; err; n++) {
+		for (u32 key = 0; key < KEYS; key++)
+			batch_put(&batch, key, 100000);
+		for (u32 key = KEYS; key < KEYS + 5; key++)
+			batch_add(&batch, SNAPMAP_OP_PUT, 0, 0, &key, sizeof(key), value,
+				  sizeof(value) - key);
+		snapmap_arena_trim(&store->arena);
+		shim_fail_alloc = n;
+		err = commit(store, &batch, 0, &args);
+		shim_fail_alloc = -1;
+		if (!err)
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_int_equal(store->version, 2);
+		assert_int_equal(store->arena.used, used);
+		assert_int_equal(store->retired_blocks, 0);
+		check_model(store, store->table.root, &current);
+	}
+	assert_true(n >= 10);
+	assert_int_equal(store->failures, n);
+}
+
+static void test_malformed_batches(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_commit args;
+	struct batch batch = {};
+
+	for (u32 cut = 8; cut <= 80; cut += 8) {
+		batch_put(&batch, 1, 60);
+		batch_put(&batch, 2, 60);
+		assert_true(batch.bytes == 160);
+		batch.bytes -= cut;
+		assert_int_equal(commit(store, &batch, 0, &args), cut == 80 ? 0 : -EINVAL);
+		assert_int_equal(args.failed_op, cut == 80 ? SNAPMAP_NO_OP : 1);
+	}
+	assert_int_equal(store->version, 2);
+}
+
+#define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_pins_against_models),
+		TEST(test_overtaken_reader_finds_out),
+		TEST(test_quarantine),
+		TEST(test_limit_cuts_quarantine),
+		TEST(test_conditions),
+		TEST(test_condition_within_batch),
+		TEST(test_every_allocation_fails),
+		TEST(test_malformed_batches),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
