@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 #define SNAPMAP_GROUP_SHIFT	3	/* blocks of a group: 4 KiB, one page */
-#define SNAPMAP_GROUP_BLOCKS	(1U << SNAPMAP_GROUP_SHIFT)
+#define SNAPMAP_GROUP_BLOCKS	8U
 #define SNAPMAP_CHUNK_BLOCKS	4096U	/* 2 MiB: a full-size chunk */
 #define SNAPMAP_CHUNK_SMALL	128U	/* 64 KiB: the first chunk */
 

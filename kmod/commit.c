@@ -188,7 +188,7 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 		.seed = store->seed,
 		.version = store->version + 1,
 		.table = store->table,
-		.yield = yield_cpu,
+		.resched = yield_cpu,
 	};
 	args->missing = 0;
 	window.data = kvmalloc(window.size, GFP_KERNEL_ACCOUNT);

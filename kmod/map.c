@@ -56,7 +56,7 @@ static void map_free(struct device *dev)
 	kfree(map);
 }
 
-static char *map_devnode(snapmap_const_device *dev, umode_t *mode, kuid_t *uid, kgid_t *gid)
+static char *map_devnode(snapmap_devnode_device *dev, umode_t *mode, kuid_t *uid, kgid_t *gid)
 {
 	const struct snapmap_map *map = snapmap_map_of(dev);
 

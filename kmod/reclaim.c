@@ -112,7 +112,9 @@ static struct snapmap_pinned *take_dead_pin(struct snapmap_store *store,
 	list_for_each_entry_reverse(pin, &store->pins, link) {
 		if (!pin->dead)
 			continue;
-		*older = list_is_first(&pin->link, &store->pins) ? NULL : list_prev_entry(pin, link);
+		*older = NULL;
+		if (!list_is_first(&pin->link, &store->pins))
+			*older = list_prev_entry(pin, link);
 		list_del(&pin->link);
 		spin_unlock(&store->pin_lock);
 		return pin;

@@ -94,7 +94,8 @@ u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root)
 		/* Both pair with the store-releases in write_slot(). */
 		version = smp_load_acquire(&control->version);
 		*root = smp_load_acquire(&control->root[version & 1]);
-		smp_rmb();	/* pairs with smp_wmb() in write_slot() */
+		/* Pairs with smp_wmb() in write_slot(). */
+		smp_rmb();
 	} while (READ_ONCE(control->version) != version);
 	return version;
 }

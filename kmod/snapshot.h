@@ -33,7 +33,7 @@
  * @blocks_copied: counter; @lock
  */
 struct snapmap_store {
-	struct mutex lock;
+	struct mutex lock;	/* writers and reclaim */
 	struct snapmap_arena arena;
 	struct snapmap_control *control;
 	u64 seed;
@@ -45,7 +45,7 @@ struct snapmap_store {
 	u64 retired_blocks;
 	u64 pinned_blocks;
 
-	spinlock_t pin_lock;
+	spinlock_t pin_lock;	/* inside lock: pins against publication */
 	struct list_head pins;
 	u64 pin_count;
 

@@ -20,7 +20,7 @@
  * itself kept as a trie of pages.
  *
  * Context: everything expects the map's mutex held; functions that allocate or
- * yield may sleep.
+ * resched may sleep.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -720,8 +720,8 @@ static void visit_tree(struct snapmap_build *build, u32 ref, u32 levels, u32 bit
 		last = slots[i];
 	}
 	visit(build, SNAPMAP_REF_BLOCK(ref));
-	if (build->yield)
-		build->yield();
+	if (build->resched)
+		build->resched();
 }
 
 static void visit_all(struct snapmap_build *build, bool own, visit_fn visit)
@@ -737,7 +737,7 @@ static void visit_all(struct snapmap_build *build, bool own, visit_fn visit)
  * snapmap_build_clear() - remove all entries
  * @build: the build
  *
- * Takes time in proportion to the table, yielding through @yield.
+ * Takes time in proportion to the table, yielding through @resched.
  */
 void snapmap_build_clear(struct snapmap_build *build)
 {

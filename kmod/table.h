@@ -27,7 +27,7 @@ struct snapmap_table {
  * @table: its content so far
  * @retired: runs of the snapshot before it that it no longer reaches
  * @blocks_copied: blocks written so far
- * @yield: called every now and then in long work. May be NULL
+ * @resched: called every now and then in long work. May be NULL
  *
  * Begins with the content of the current snapshot and no @retired; ends by
  * publication, after which @retired awaits its grace period, or by
@@ -40,7 +40,7 @@ struct snapmap_build {
 	struct snapmap_table table;
 	struct snapmap_runlist retired;
 	u64 blocks_copied;
-	void (*yield)(void);
+	void (*resched)(void);
 };
 
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);

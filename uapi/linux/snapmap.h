@@ -161,9 +161,8 @@ struct snapmap_op {
 };
 
 /* struct snapmap_commit.flags */
-#define SNAPMAP_COMMIT_REPLACE		(1U << 0)	/* the batch is the whole new content: only
-							 * unconditional puts; the last put of a key counts
-							 */
+/* The batch is the whole new content: only unconditional puts; the last put of a key counts. */
+#define SNAPMAP_COMMIT_REPLACE		(1U << 0)
 #define SNAPMAP_COMMIT_IF_VERSION	(1U << 1)	/* only if if_version is current */
 #define SNAPMAP_COMMIT_STAMP		(1U << 2)	/* set the snapshot's stamp */
 

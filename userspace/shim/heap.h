@@ -6,8 +6,8 @@
 #ifndef SNAPMAP_SHIM_HEAP_H
 #define SNAPMAP_SHIM_HEAP_H
 
-#include "shim.h"
 #include "../../kmod/arena.h"
+#include "shim.h"
 
 static inline void *heap_alloc(struct snapmap_arena *arena, size_t offset, size_t bytes)
 {

@@ -11,12 +11,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/types.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -28,31 +28,31 @@ typedef int64_t s64;
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
-#define min(a, b)		((a) < (b) ? (a) : (b))
-#define min_t(type, a, b)	min((type)(a), (type)(b))
-#define max(a, b)		((a) > (b) ? (a) : (b))
-#define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
-#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
-#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
-#define BUILD_BUG_ON(cond)	_Static_assert(!(cond), #cond)
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
-#define __ffs(x)		((u32)__builtin_ctzl(x))
-#define ilog2(x)		(63 - __builtin_clzll(x))
+#define min(a, b)		      ((a) < (b) ? (a) : (b))
+#define min_t(type, a, b)	      min((type)(a), (type)(b))
+#define max(a, b)		      ((a) > (b) ? (a) : (b))
+#define ALIGN(x, a)		      (((x) + (a)-1) & ~((__typeof__(x))(a)-1))
+#define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
+#define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
+#define BUILD_BUG_ON(cond)	      _Static_assert(!(cond), #cond)
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+#define __ffs(x)		      ((u32)__builtin_ctzl(x))
+#define ilog2(x)		      (63 - __builtin_clzll(x))
 
-#define module_param_named(name, value, type, perm)	_Static_assert(1, "")
-#define MODULE_PARM_DESC(name, text)			_Static_assert(1, "")
+#define module_param_named(name, value, type, perm) _Static_assert(1, "")
+#define MODULE_PARM_DESC(name, text)		    _Static_assert(1, "")
 
 /* Locks. */
 struct shim_lock {
 	int unused;
 };
 
-#define rw_semaphore			shim_lock
-#define mutex				shim_lock
+#define rw_semaphore shim_lock
+#define mutex	     shim_lock
 typedef struct shim_lock spinlock_t;
 
 static inline void shim_lock_nop(struct shim_lock *lock)
@@ -66,16 +66,16 @@ static inline int mutex_lock_killable(struct shim_lock *lock)
 	return 0;
 }
 
-#define init_rwsem(lock)		shim_lock_nop(lock)
-#define down_write(lock)		shim_lock_nop(lock)
-#define up_write(lock)			shim_lock_nop(lock)
-#define mutex_init(lock)		shim_lock_nop(lock)
-#define mutex_unlock(lock)		shim_lock_nop(lock)
-#define mutex_destroy(lock)		shim_lock_nop(lock)
-#define spin_lock_init(lock)		shim_lock_nop(lock)
-#define spin_lock(lock)			shim_lock_nop(lock)
-#define spin_unlock(lock)		shim_lock_nop(lock)
-#define lockdep_assert_held(lock)	((void)(lock))
+#define init_rwsem(lock)	  shim_lock_nop(lock)
+#define down_write(lock)	  shim_lock_nop(lock)
+#define up_write(lock)		  shim_lock_nop(lock)
+#define mutex_init(lock)	  shim_lock_nop(lock)
+#define mutex_unlock(lock)	  shim_lock_nop(lock)
+#define mutex_destroy(lock)	  shim_lock_nop(lock)
+#define spin_lock_init(lock)	  shim_lock_nop(lock)
+#define spin_lock(lock)		  shim_lock_nop(lock)
+#define spin_unlock(lock)	  shim_lock_nop(lock)
+#define lockdep_assert_held(lock) ((void)(lock))
 
 /* Memory. Countdown to a failing allocation; negative: none fails. Tests set it. */
 extern long shim_fail_alloc;
@@ -85,7 +85,7 @@ static inline bool shim_should_fail(void)
 	return shim_fail_alloc >= 0 && shim_fail_alloc-- == 0;
 }
 
-#define GFP_KERNEL_ACCOUNT	0
+#define GFP_KERNEL_ACCOUNT 0
 
 static inline void *kvcalloc(size_t n, size_t size, int gfp)
 {
@@ -93,10 +93,10 @@ static inline void *kvcalloc(size_t n, size_t size, int gfp)
 	return shim_should_fail() ? NULL : calloc(n, size);
 }
 
-#define kzalloc(size, gfp)	kvcalloc(1, size, gfp)
-#define kvmalloc(size, gfp)	kvcalloc(1, size, gfp)
-#define kvfree(p)		free(p)
-#define kfree(p)		free(p)
+#define kzalloc(size, gfp)  kvcalloc(1, size, gfp)
+#define kvmalloc(size, gfp) kvcalloc(1, size, gfp)
+#define kvfree(p)	    free(p)
+#define kfree(p)	    free(p)
 
 struct mem_cgroup;
 
@@ -120,25 +120,25 @@ static inline int copy_from_user(void *to, const void *from, size_t bytes)
 	return 0;
 }
 
-#define u64_to_user_ptr(x)	((void *)(uintptr_t)(x))
+#define u64_to_user_ptr(x) ((void *)(uintptr_t)(x))
 
 /* The scheduler and signals: a test's process is never killed. */
-#define cond_resched()			((void)0)
-#define fatal_signal_pending(task)	(false)
+#define cond_resched()		   ((void)0)
+#define fatal_signal_pending(task) (false)
 
 /* Time, in ns. Stands still until a test moves it. */
 extern u64 shim_now_ns;
 
-#define NSEC_PER_SEC		1000000000ULL
-#define NSEC_PER_MSEC		1000000ULL
-#define ktime_get_ns()		shim_now_ns
-#define ktime_get_real_ns()	shim_now_ns
+#define NSEC_PER_SEC	    1000000000ULL
+#define NSEC_PER_MSEC	    1000000ULL
+#define ktime_get_ns()	    shim_now_ns
+#define ktime_get_real_ns() shim_now_ns
 
 /* RCU: how many grace periods have ended. A cookie is the number to wait for. */
 extern unsigned long shim_grace_periods;
 
-#define start_poll_synchronize_rcu()		(shim_grace_periods + 1)
-#define poll_state_synchronize_rcu(cookie)	(shim_grace_periods >= (cookie))
+#define start_poll_synchronize_rcu()	   (shim_grace_periods + 1)
+#define poll_state_synchronize_rcu(cookie) (shim_grace_periods >= (cookie))
 
 static inline void cond_synchronize_rcu(unsigned long cookie)
 {
@@ -171,26 +171,25 @@ static inline void list_del(struct list_head *node)
 	node->next->prev = node->prev;
 }
 
-#define list_empty(head)		((head)->next == (head))
-#define list_is_first(node, head)	((node)->prev == (head))
-#define list_entry(p, type, member)	container_of(p, type, member)
-#define list_next_entry(p, member)	list_entry((p)->member.next, __typeof__(*(p)), member)
-#define list_prev_entry(p, member)	list_entry((p)->member.prev, __typeof__(*(p)), member)
-#define list_for_each_entry(p, head, member)				\
-	for (p = list_entry((head)->next, __typeof__(*p), member);	\
-	     &p->member != (head); p = list_next_entry(p, member))
-#define list_for_each_entry_reverse(p, head, member)			\
-	for (p = list_entry((head)->prev, __typeof__(*p), member);	\
-	     &p->member != (head); p = list_prev_entry(p, member))
-#define list_for_each_entry_safe(p, n, head, member)			\
-	for (p = list_entry((head)->next, __typeof__(*p), member),	\
-	     n = list_next_entry(p, member);				\
+#define list_empty(head)	    ((head)->next == (head))
+#define list_is_first(node, head)   ((node)->prev == (head))
+#define list_entry(p, type, member) container_of(p, type, member)
+#define list_next_entry(p, member)  list_entry((p)->member.next, __typeof__(*(p)), member)
+#define list_prev_entry(p, member)  list_entry((p)->member.prev, __typeof__(*(p)), member)
+#define list_for_each_entry(p, head, member)                                             \
+	for (p = list_entry((head)->next, __typeof__(*p), member); &p->member != (head); \
+	     p = list_next_entry(p, member))
+#define list_for_each_entry_reverse(p, head, member)                                     \
+	for (p = list_entry((head)->prev, __typeof__(*p), member); &p->member != (head); \
+	     p = list_prev_entry(p, member))
+#define list_for_each_entry_safe(p, n, head, member)                                               \
+	for (p = list_entry((head)->next, __typeof__(*p), member), n = list_next_entry(p, member); \
 	     &p->member != (head); p = n, n = list_next_entry(n, member))
 
 /* Hash. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define xxh64(input, length, seed)	XXH64(input, length, seed)
+#define xxh64(input, length, seed) XXH64(input, length, seed)
 
 #endif /* SNAPMAP_SHIM_H */

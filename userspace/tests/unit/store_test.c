@@ -8,19 +8,20 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
-#include "../../shim/heap.h"
 #include "../../../kmod/commit.h"
 #include "../../../kmod/reclaim.h"
+#include "../../shim/heap.h"
 #include "random.h"
 
 long shim_fail_alloc = -1;
 unsigned long shim_grace_periods;
 u64 shim_now_ns;
 
-#define KEYS		400
-#define VALUE_LEN	70
+#define KEYS	  400
+#define VALUE_LEN 70
 
 /* What a snapshot holds: value number of each key, 0 where it is absent. */
 struct model {
@@ -165,7 +166,7 @@ static void random_commit(struct snapmap_store *store, struct model *model, u32 
 	assert_int_equal(args.version, store->version);
 }
 
-#define PINS	12
+#define PINS 12
 
 /*
  * Promise B: over random commits, pins, unpins and passing time, every pinned
@@ -210,7 +211,8 @@ static void test_pins_against_models(void **state)
 	used = store->arena.used;
 	assert_true(used > SNAPMAP_CONTROL_BLOCKS);
 	assert_int_equal(commit(store, &(struct batch){}, SNAPMAP_COMMIT_REPLACE,
-				&(struct snapmap_commit){}), 0);
+				&(struct snapmap_commit){}),
+			 0);
 	reclaim_all(store);
 	assert_int_equal(store->arena.used, SNAPMAP_CONTROL_BLOCKS);
 }
@@ -266,7 +268,7 @@ static void test_quarantine(void **state)
 
 	pass_time(5000);
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-	assert_int_equal(store->retired_blocks, retired);	/* no grace period yet */
+	assert_int_equal(store->retired_blocks, retired); /* no grace period yet */
 
 	reclaim_all(store);
 	for (u32 number = 3; number < 3 + 2 * snapmap_quarantine_commits; number++)
@@ -274,13 +276,13 @@ static void test_quarantine(void **state)
 	retired = store->retired_blocks;
 	shim_grace_periods++;
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-	assert_int_equal(store->retired_blocks, retired);	/* too young */
+	assert_int_equal(store->retired_blocks, retired); /* too young */
 
 	pass_time(snapmap_quarantine_ms);
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	assert_true(store->retired_blocks < retired);
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-	assert_true(store->retired_blocks > 0);			/* too few commits */
+	assert_true(store->retired_blocks > 0); /* too few commits */
 
 	pass_time(1000);
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
@@ -424,7 +426,7 @@ static void test_malformed_batches(void **state)
 	assert_int_equal(store->version, 2);
 }
 
-#define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -8,28 +8,29 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 #include <glib.h>
 
+#include "../../../kmod/table.h"
 #include "../../shim/heap.h"
 #include "forge.h"
 #include "random.h"
-#include "../../../kmod/table.h"
 
 long shim_fail_alloc = -1;
 unsigned long shim_grace_periods;
 u64 shim_now_ns;
 
-#define SEED_OF_MAP	0x1234567887654321ULL
+#define SEED_OF_MAP 0x1234567887654321ULL
 
 struct store {
 	struct snapmap_arena arena;
 	struct snapmap_table current;
-	struct snapmap_runlist retired;	/* runs that only older snapshots reach */
+	struct snapmap_runlist retired; /* runs that only older snapshots reach */
 	u64 version;
-	u64 blocks_copied;		/* by the last commit */
-	GHashTable *model;		/* key GBytes -> value GBytes */
-	GHashTable *written;		/* key GBytes -> version */
+	u64 blocks_copied;   /* by the last commit */
+	GHashTable *model;   /* key GBytes -> value GBytes */
+	GHashTable *written; /* key GBytes -> version */
 };
 
 static void store_init(struct store *store, u64 limit)
@@ -214,7 +215,8 @@ static void test_limits(void **state)
 {
 	static u8 key[SNAPMAP_KEY_MAX], value[SNAPMAP_VALUE_MAX];
 	static const u32 key_lens[] = { 1, 7, 8, 9, 16, 1023, 1024 };
-	static const u32 value_lens[] = { 0, 1, 15, 16, 17, 1024, 1032, 1040, 1041, SNAPMAP_VALUE_MAX };
+	static const u32 value_lens[] = { 0,	1,    15,   16,	  17,
+					  1024, 1032, 1040, 1041, SNAPMAP_VALUE_MAX };
 	struct snapmap_build build;
 	struct store store;
 
@@ -271,7 +273,7 @@ static void test_every_allocation_fails(void **state)
 	store_init(&store, 1ULL << 30);
 	random_commit(&store, 500, 500, 0);
 	used = store.arena.used;
-	for (n = 0; ; n++) {
+	for (n = 0;; n++) {
 		snapmap_arena_trim(&store.arena);
 		shim_fail_alloc = n;
 		build = build_begin(&store);
@@ -377,8 +379,8 @@ static u64 blocks_of_one_put(u32 entries, u64 *largest)
 		*largest = max(*largest, store.blocks_copied);
 	}
 	print_message("# %u entries: %.2f bytes an entry, %.2f blocks a put, at most %" PRIu64 "\n",
-		      entries, (double)store.arena.used * SNAPMAP_BLOCK_SIZE / entries, sum / 1000.0,
-		      *largest);
+		      entries, (double)store.arena.used * SNAPMAP_BLOCK_SIZE / entries,
+		      sum / 1000.0, *largest);
 	store_destroy(&store);
 	return sum;
 }
@@ -386,8 +388,8 @@ static u64 blocks_of_one_put(u32 entries, u64 *largest)
 /* Promise I: the cost of a commit does not grow with the table, but for its depth. */
 static void test_commit_cost(void **state)
 {
-	const u64 inner = SNAPMAP_NODE_BITS > 7 ? sizeof(u32) << SNAPMAP_NODE_BITS >>
-						  SNAPMAP_BLOCK_SHIFT : 1;
+	const u64 inner =
+		SNAPMAP_NODE_BITS > 7 ? sizeof(u32) << SNAPMAP_NODE_BITS >> SNAPMAP_BLOCK_SHIFT : 1;
 	u64 small_max, large_max;
 
 	(void)state;
