@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * barrier.h - all ordering between this library and the kernel's side
+ *
+ * A live reader writes nothing, so it cannot hold blocks back. It finds out
+ * afterwards instead: it reads the version first and the oldest intact version
+ * last, and the kernel writes them in the opposite order around the reuse of a
+ * block. The two functions below are the two ends of that; snapmap_layout.h
+ * numbers the steps.
+ */
+#ifndef SNAPMAP_BARRIER_H
+#define SNAPMAP_BARRIER_H
+
+#include <linux/snapmap_layout.h>
+
+#include "view.h"
+
+/* Loads before the barrier are done before loads behind it. */
+static inline void snapmap_read_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+static inline u64 snapmap_load_acquire(const __u64 *from)
+{
+	return __atomic_load_n(from, __ATOMIC_ACQUIRE);
+}
+
+static inline u64 snapmap_load(const __u64 *from)
+{
+	return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+/**
+ * snapmap_live_version() - the current version
+ * @control: the control page
+ *
+ * The acquire pairs with the store-release of version in kmod/snapshot.c
+ * (publish): who sees a version sees its root, its header and its blocks.
+ */
+static inline u64 snapmap_live_version(const struct snapmap_control *control)
+{
+	return snapmap_load_acquire(&control->version);
+}
+
+/**
+ * snapmap_live_recheck() - whether a slot of the control page was still @version's
+ * @control: the control page
+ * @version: version whose slot has been read
+ *
+ * The barrier pairs with the one in kmod/snapshot.c (publish) between the store
+ * of version + 1 and the next commit's stores to the slot of @version: who has
+ * read any of the latter sees a newer version here.
+ */
+static inline bool snapmap_live_recheck(const struct snapmap_control *control, u64 version)
+{
+	snapmap_read_barrier();
+	return snapmap_load(&control->version) == version;
+}
+
+/**
+ * snapmap_live_begin() - steps 1 to 3: choose the version to read
+ * @control: the control page
+ * @root: out: its root word
+ *
+ * The acquire of root pairs with its store-release in kmod/snapshot.c (publish),
+ * ahead of any load from the blocks that it leads to.
+ *
+ * Return: the version.
+ */
+static inline u64 snapmap_live_begin(const struct snapmap_control *control, u64 *root)
+{
+	u64 version;
+
+	do {
+		version = snapmap_live_version(control);
+		*root = snapmap_load_acquire(&control->root[version & 1]);
+	} while (!snapmap_live_recheck(control, version));
+	return version;
+}
+
+/**
+ * snapmap_live_intact() - step 5: whether all that was read belonged to @version
+ * @control: the control page
+ * @version: what snapmap_live_begin() gave
+ *
+ * The barrier pairs with the write barrier in kmod/reclaim.c (oldest) between
+ * the store of oldest and the first store to a block that is reused: who has
+ * read any of the latter sees the former here.
+ */
+static inline bool snapmap_live_intact(const struct snapmap_control *control, u64 version)
+{
+	snapmap_read_barrier();
+	return snapmap_load(&control->oldest) <= version;
+}
+
+/**
+ * snapmap_live_state() - the map's state
+ * @control: the control page
+ *
+ * The acquire pairs with the store-release of state in kmod/snapshot.c: who sees
+ * SNAPMAP_STATE_DESTROYED sees the last version behind it.
+ */
+static inline u32 snapmap_live_state(const struct snapmap_control *control)
+{
+	return __atomic_load_n(&control->state, __ATOMIC_ACQUIRE);
+}
+
+#endif /* SNAPMAP_BARRIER_H */

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * iter.c - every entry of a snapshot, once
+ *
+ * A walk with an explicit stack of one frame for each level of inner nodes. A
+ * child that stands in a group of slots is visited at the first of them: the
+ * slots of a group follow each other, and no other slot names the same child.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pin.h"
+
+/* An inner node on the way down: its slots, their number, the next to visit. */
+struct frame {
+	const u32 *slots;
+	u32 count;
+	u32 next;
+};
+
+/**
+ * struct snapmap_iter - a place in a snapshot
+ * @view: the snapshot's blocks
+ * @levels: inner nodes above every leaf
+ * @depth: frames in use
+ * @leaf: leaf whose entries are being given, or NULL
+ * @leaf_blocks: its size
+ * @granule: where in it to go on
+ * @stack: the way down to @leaf
+ */
+struct snapmap_iter {
+	const struct snapmap_view *view;
+	u32 levels;
+	u32 depth;
+	const u8 *leaf;
+	u32 leaf_blocks;
+	u32 granule;
+	struct frame stack[SNAPMAP_LEVELS_MAX];
+};
+
+static int enter_node(struct snapmap_iter *iter, u32 ref, u32 bits)
+{
+	const u32 *slots =
+		snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), snapmap_node_blocks(bits));
+
+	if (!slots)
+		return -EUCLEAN;
+	iter->stack[iter->depth++] = (struct frame){ .slots = slots, .count = 1U << bits };
+	return 0;
+}
+
+static int enter_leaf(struct snapmap_iter *iter, u32 ref)
+{
+	u32 blocks = snapmap_leaf_blocks(ref);
+	const u8 *leaf = snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), blocks);
+
+	if (!leaf || blocks > SNAPMAP_LEAF_BLOCKS_MAX)
+		return -EUCLEAN;
+	iter->leaf = leaf;
+	iter->leaf_blocks = blocks;
+	iter->granule = snapmap_tag_granules(blocks);
+	return 0;
+}
+
+static int enter_root(struct snapmap_iter *iter, u64 root)
+{
+	u32 bits = SNAPMAP_ROOT_BITS(root);
+
+	iter->levels = SNAPMAP_ROOT_LEVELS(root);
+	if (!SNAPMAP_ROOT_REF(root))
+		return 0;
+	if (!iter->levels)
+		return enter_leaf(iter, SNAPMAP_ROOT_REF(root));
+	if (iter->levels > SNAPMAP_LEVELS_MAX || !bits || bits > SNAPMAP_NODE_BITS)
+		return -EUCLEAN;
+	return enter_node(iter, SNAPMAP_ROOT_REF(root), bits);
+}
+
+/* The next child of a node that is not empty; 0 when there is none. */
+static u32 next_child(struct frame *frame)
+{
+	u32 ref, slot;
+
+	while (frame->next < frame->count) {
+		slot = frame->next++;
+		ref = frame->slots[slot];
+		if (ref && (!slot || frame->slots[slot - 1] != ref))
+			return ref;
+	}
+	return 0;
+}
+
+/* Goes to the next leaf. Returns 1, 0 when there is none, -EUCLEAN. */
+static int next_leaf(struct snapmap_iter *iter)
+{
+	u32 ref;
+	int err;
+
+	while (iter->depth) {
+		ref = next_child(&iter->stack[iter->depth - 1]);
+		if (!ref) {
+			iter->depth--;
+			continue;
+		}
+		if (iter->depth == iter->levels) {
+			err = enter_leaf(iter, ref);
+			return err ? err : 1;
+		}
+		err = enter_node(iter, ref, SNAPMAP_NODE_BITS);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int fill_item(const struct snapmap_iter *iter, u32 offset, struct snapmap_item *item)
+{
+	const struct snapmap_entry *entry = (const void *)(iter->leaf + offset);
+	u32 value_at = offset + sizeof(*entry) + snapmap_pad8(entry->key_len);
+	u32 end = iter->leaf_blocks << SNAPMAP_BLOCK_SHIFT;
+	u32 value_len = entry->value_len & ~SNAPMAP_ENTRY_EXTERNAL;
+	const struct snapmap_extern *external = (const void *)(iter->leaf + value_at);
+	bool is_external = entry->value_len & SNAPMAP_ENTRY_EXTERNAL;
+
+	if (value_at > end || (is_external ? sizeof(*external) : value_len) > end - value_at ||
+	    value_len > SNAPMAP_VALUE_MAX)
+		return -EUCLEAN;
+	item->key = entry + 1;
+	item->key_len = entry->key_len;
+	item->value = external;
+	if (is_external)
+		item->value = snapmap_view_at(iter->view, external->block,
+					      snapmap_value_blocks(value_len));
+	item->value_len = value_len;
+	item->version = entry->version;
+	return item->value ? 1 : -EUCLEAN;
+}
+
+/* The next entry of the leaf. Returns 1, 0 when there is none, -EUCLEAN. */
+static int next_entry(struct snapmap_iter *iter, struct snapmap_item *item)
+{
+	u32 granule;
+
+	while (iter->granule < iter->leaf_blocks * SNAPMAP_BLOCK_GRANULES) {
+		granule = iter->granule++;
+		if (iter->leaf[granule] >= SNAPMAP_TAG_FIRST)
+			return fill_item(iter, granule << SNAPMAP_GRANULE_SHIFT, item);
+	}
+	iter->leaf = NULL;
+	return 0;
+}
+
+int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_iter **out)
+{
+	struct snapmap_iter *iter = calloc(1, sizeof(*iter));
+	int err;
+
+	if (!iter)
+		return -ENOMEM;
+	iter->view = &snapshot->mapping->view;
+	err = enter_root(iter, snapshot->root);
+	if (err) {
+		free(iter);
+		return err;
+	}
+	*out = iter;
+	return 0;
+}
+
+int snapmap_iter_next(struct snapmap_iter *iter, struct snapmap_item *item)
+{
+	int ret;
+
+	do {
+		ret = iter->leaf ? next_entry(iter, item) : 0;
+		if (ret)
+			return ret;
+		ret = next_leaf(iter);
+	} while (ret > 0);
+	return ret;
+}
+
+void snapmap_iter_free(struct snapmap_iter *iter)
+{
+	free(iter);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#ifndef SNAPMAP_VERIFY_H
+#define SNAPMAP_VERIFY_H
+
+#include "pin.h"
+
+/**
+ * struct snapmap_check - a verification under way
+ * @snapshot: what is verified
+ * @view: its blocks
+ * @seen: a bit for each block of the mapping, set when something uses it
+ * @entries: entries found
+ * @key_bytes: sum of their keys' lengths
+ * @value_bytes: sum of their values' lengths
+ * @faults: faults reported
+ * @ops: who is told
+ * @data: first argument of the functions of @ops
+ */
+struct snapmap_check {
+	const struct snapmap_snapshot *snapshot;
+	const struct snapmap_view *view;
+	u8 *seen;
+	u64 entries;
+	u64 key_bytes;
+	u64 value_bytes;
+	u64 faults;
+	const struct snapmap_verify_ops *ops;
+	void *data;
+};
+
+/**
+ * struct snapmap_prefix - the hash bits that a node or leaf stands for
+ * @bits: the bits, left-aligned
+ * @len: how many
+ */
+struct snapmap_prefix {
+	u64 bits;
+	u32 len;
+};
+
+void snapmap_check_fault(struct snapmap_check *check, u32 block, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+const void *snapmap_check_claim(struct snapmap_check *check, u32 block, u32 blocks,
+				const char *what);
+void snapmap_check_leaf(struct snapmap_check *check, u32 ref, struct snapmap_prefix prefix);
+
+#endif /* SNAPMAP_VERIFY_H */

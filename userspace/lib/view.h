@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * view.h - a mapping as the look-up code of the module sees it
+ */
+#ifndef SNAPMAP_VIEW_H
+#define SNAPMAP_VIEW_H
+
+#include <linux/snapmap_layout.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+
+/* The bytes may change under a live reader: each is loaded once. */
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
+/**
+ * struct snapmap_view - the blocks of a mapping
+ * @base: its first byte
+ * @blocks: its length in blocks, control page included
+ */
+struct snapmap_view {
+	const u8 *base;
+	u64 blocks;
+};
+
+/* NULL unless all of the run lies behind the control page and inside the mapping. */
+static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
+{
+	if (block < SNAPMAP_CONTROL_BLOCKS || (u64)block + blocks > view->blocks)
+		return NULL;
+	return view->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
+}
+
+#include "../../kmod/lookup.h"
+
+static inline const struct snapmap_control *snapmap_view_control(const struct snapmap_view *view)
+{
+	return (const struct snapmap_control *)view->base;
+}
+
+static inline u64 snapmap_view_hash(const struct snapmap_view *view, const void *key,
+				    size_t key_len)
+{
+	return XXH64(key, key_len, snapmap_view_control(view)->hash_seed);
+}
+
+#endif /* SNAPMAP_VIEW_H */
