@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * number.c - sizes, modes, owners and times, from and to text
+ */
+#include "number.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/**
+ * parse_u64() - a decimal number
+ * @text: all of it must be digits
+ * @out: the number
+ *
+ * Return: false when it is none or does not fit.
+ */
+bool parse_u64(const char *text, guint64 *out)
+{
+	return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, out, NULL);
+}
+
+/**
+ * parse_size() - a number of bytes
+ * @text: a decimal number, and K, M, G or T for powers of 1024
+ * @out: the bytes
+ *
+ * Return: false when it is none or does not fit.
+ */
+bool parse_size(const char *text, guint64 *out)
+{
+	static const char units[] = "KMGT";
+	gsize len = strlen(text);
+	const char *unit = len ? strchr(units, g_ascii_toupper(text[len - 1])) : NULL;
+	g_autofree char *digits = g_strndup(text, unit ? len - 1 : len);
+	guint shift = unit ? (guint)(unit - units + 1) * 10 : 0;
+
+	if (!parse_u64(digits, out) || *out > G_MAXUINT64 >> shift)
+		return false;
+	*out <<= shift;
+	return true;
+}
+
+/**
+ * parse_mode() - permission bits
+ * @text: an octal number up to 777
+ * @out: the bits
+ *
+ * Return: false when it is none.
+ */
+bool parse_mode(const char *text, mode_t *out)
+{
+	guint64 mode;
+
+	if (!g_ascii_string_to_unsigned(text, 8, 0, 0777, &mode, NULL))
+		return false;
+	*out = mode;
+	return true;
+}
+
+static bool parse_user(const char *text, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *user = getpwnam(text);
+	guint64 number;
+
+	if (!user && parse_u64(text, &number) && number < G_MAXUINT32) {
+		*uid = number;
+		user = getpwuid(number);
+		if (user)
+			*gid = user->pw_gid;
+		return true;
+	}
+	if (!user)
+		return false;
+	*uid = user->pw_uid;
+	*gid = user->pw_gid;
+	return true;
+}
+
+static bool parse_group(const char *text, gid_t *gid)
+{
+	const struct group *group = getgrnam(text);
+	guint64 number;
+
+	if (!group && parse_u64(text, &number) && number < G_MAXUINT32) {
+		*gid = number;
+		return true;
+	}
+	if (!group)
+		return false;
+	*gid = group->gr_gid;
+	return true;
+}
+
+/**
+ * parse_owner() - USER[:GROUP]
+ * @text: names or numbers
+ * @uid: the user
+ * @gid: the group; without GROUP the user's own, when the user is known
+ *
+ * Return: false when there is no such user or group.
+ */
+bool parse_owner(const char *text, uid_t *uid, gid_t *gid)
+{
+	const char *colon = strchr(text, ':');
+	g_autofree char *user = g_strndup(text, colon ? (gsize)(colon - text) : strlen(text));
+
+	return parse_user(user, uid, gid) && (!colon || parse_group(colon + 1, gid));
+}
+
+/**
+ * size_text() - a number of bytes for people
+ * @bytes: the number
+ *
+ * Return: at most four digits and a unit, to be freed.
+ */
+char *size_text(guint64 bytes)
+{
+	static const char units[] = "KMGTPE";
+	double size = bytes;
+	int unit = -1;
+
+	for (; size >= 1024; size /= 1024)
+		unit++;
+	if (unit < 0)
+		return g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
+	return g_strdup_printf(size < 10 ? "%.1f%c" : "%.0f%c", size, units[unit]);
+}
+
+/**
+ * time_text() - a time in the notation of ISO 8601, in UTC
+ * @ns: nanoseconds since 1970
+ *
+ * Return: the text, to be freed.
+ */
+char *time_text(guint64 ns)
+{
+	time_t seconds = ns / 1000000000;
+	struct tm parts;
+	char text[32];
+
+	gmtime_r(&seconds, &parts);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+	return g_strdup_printf("%s.%09uZ", text, (guint)(ns % 1000000000));
+}
+
+/**
+ * owner_name() - USER:GROUP
+ * @uid: the user
+ * @gid: the group
+ *
+ * Return: names where there are, else numbers; to be freed.
+ */
+char *owner_name(uid_t uid, gid_t gid)
+{
+	const struct passwd *user = getpwuid(uid);
+	const struct group *group = getgrgid(gid);
+	g_autofree char *uid_text = g_strdup_printf("%u", uid);
+	g_autofree char *gid_text = g_strdup_printf("%u", gid);
+
+	return g_strdup_printf("%s:%s", user ? user->pw_name : uid_text,
+			       group ? group->gr_name : gid_text);
+}

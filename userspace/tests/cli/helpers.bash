@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+#
+# For tests in a guest with the module loaded. Every test has a map of its own
+# called $M, which is destroyed behind it.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	M=test-$BATS_SUITE_TEST_NUMBER
+	D=$BATS_TEST_TMPDIR
+	# Another user is to read files there.
+	chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$D" 2>/dev/null || :
+	snapmap create "$M"
+}
+
+teardown() {
+	snapmap destroy "$M" 2>/dev/null || :
+}
+
+# is WHAT: all of the last command's standard output
+is() {
+	[[ $output == "$1" ]] || {
+		printf 'wanted: %q\ngot:    %q\n' "$1" "$output"
+		return 1
+	}
+}
+
+# tells PATTERN: the last command's standard error
+tells() {
+	# shellcheck disable=SC2053,SC2154
+	[[ $stderr == $1 ]] || {
+		printf 'wanted: %s\ngot:    %s\n' "$1" "$stderr"
+		return 1
+	}
+}
+
+# version MAP
+version() {
+	snapmap info "$1" | sed -n 's/^version  *//p'
+}
+
+as_nobody() {
+	runuser -u nobody -- "$@"
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * image.h - a snapshot written by hand, after snapmap_layout.h alone
+ *
+ * Two levels: a top of four slots over three nodes, the first of which stands
+ * in two slots (lag 1); four leaves below each node, each in a group of 64
+ * slots. No code of the module has a part in it.
+ */
+#ifndef SNAPMAP_TESTS_IMAGE_H
+#define SNAPMAP_TESTS_IMAGE_H
+
+#include "../../lib/pin.h"
+
+#define IMAGE_BLOCKS  512
+#define IMAGE_ENTRIES 120
+#define IMAGE_TOP     8u /* block numbers */
+#define IMAGE_NODE(n) (9u + 2 * (n))
+#define IMAGE_NODES   3u
+#define IMAGE_LEAVES  12u
+#define IMAGE_LEAF(n) (16u + 8 * (n))
+#define IMAGE_VALUES  112u /* first block of external values */
+
+/**
+ * struct image - an arena and the snapshot in it
+ * @bytes: the arena, control page included
+ * @mapping: as the library sees it
+ * @snapshot: the snapshot
+ * @next_value: first block that no value uses
+ * @used: granules used of each leaf
+ * @place: where entry n is, as an offset from @bytes
+ */
+struct image {
+	u8 bytes[IMAGE_BLOCKS << SNAPMAP_BLOCK_SHIFT];
+	struct snapmap_mapping mapping;
+	struct snapmap_snapshot snapshot;
+	u32 next_value;
+	u32 used[IMAGE_LEAVES];
+	u32 place[IMAGE_ENTRIES];
+};
+
+void image_make(struct image *image);
+u32 image_key(u32 n, char *key);
+u32 image_value_len(u32 n);
+
+static inline void *image_at(struct image *image, u32 block)
+{
+	return image->bytes + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
+}
+
+static inline struct snapmap_entry *image_entry(struct image *image, u32 n)
+{
+	return (void *)(image->bytes + image->place[n]);
+}
+
+#endif /* SNAPMAP_TESTS_IMAGE_H */

@@ -1,0 +1,8 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# The library against the module; device_test.c says what is tested.
+
+@test "device_test" {
+	"$(dirname "$(command -v snapmap)")/tests/device_test"
+}

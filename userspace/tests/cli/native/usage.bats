@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# Usage, help, and a system without the module.
+
+bats_require_minimum_version 1.5.0
+
+VERBS="create destroy list info put get del load apply dump watch verify"
+
+setup() {
+	[ ! -e /dev/snapmap/control ] || skip "the module is loaded here"
+}
+
+@test "--help names every verb, and every verb has its --help" {
+	run -0 snapmap --help
+	for verb in $VERBS; do
+		[[ $output == *"  $verb "* ]]
+	done
+	for verb in $VERBS; do
+		run -0 snapmap "$verb" --help
+		[[ $output == *"snapmap $verb"* && $output == *"-h, --help"* ]]
+		run -0 snapmap "$verb" -h
+	done
+}
+
+@test "--version" {
+	run -0 snapmap --version
+	[[ $output =~ ^snapmap\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "no verb, or an unknown one, is wrong usage" {
+	run -2 --separate-stderr snapmap
+	[[ $stderr == *"a verb is missing"*"--help"* && -z $output ]]
+	run -2 --separate-stderr snapmap destory x
+	[[ $stderr == *"there is no verb 'destory'"* ]]
+}
+
+@test "a missing argument, one too many, an unknown option are wrong usage" {
+	for words in create destroy info "put m k" "get m" "del m" "load m" "apply m" dump watch verify; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr snapmap $words
+		[[ $stderr == "snapmap: ${words%% *}: an argument is missing; usage: snapmap "* ]]
+	done
+	for words in "create a b" "list a" "info a b" "put m k v w" "load m f g" "dump a b" "watch a b"; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr snapmap $words
+		[[ $stderr == *"too many arguments"* ]]
+	done
+	run -2 --separate-stderr snapmap list --colour
+	[[ $stderr == *"--colour"*"see 'snapmap list --help'" ]]
+}
+
+@test "bad values of options are wrong usage" {
+	local -A wrong=(
+		["create m --limit ten"]="no size" ["create m --limit 1Q"]="no size"
+		["create m --limit 1K"]="no possible limit" ["create m --limit 1T"]="no possible limit"
+		["create m --limit 99999999999999999999"]="no size" ["create m --limit -1"]="no size"
+		["create m --limit 99999999999999999G"]="no size"
+		["create m --mode 888"]="no mode" ["create m --mode 1777"]="no mode"
+		["create m --owner no-such-user"]="no user or group"
+		["create m --owner root:no-such-group"]="no user or group"
+		["create m --owner :"]="no user or group"
+		["put m k v --if-version x"]="no version"
+		["put m k v --if-version 1 --if-absent"]="exclude each other"
+		["get m k l --raw"]="one value" ["get m k --raw --json"]="one value"
+		["watch m --count 0"]="no number of lines" ["watch m --count x"]="no number of lines"
+		["load m f --format xml"]="no format 'xml'" ["dump m --format xml"]="no format 'xml'"
+		["put -e m k\\q v"]="bad escape" ["get -e m \\x0"]="bad escape"
+	)
+	for words in "${!wrong[@]}"; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr snapmap $words
+		[[ $stderr == *"${wrong[$words]}"* && -z $output ]] || {
+			echo "$words: $stderr"
+			return 1
+		}
+	done
+}
+
+@test "empty and overlong keys are wrong usage" {
+	run -2 --separate-stderr snapmap put m "" v
+	[[ $stderr == *"a key is empty"* ]]
+	run -2 --separate-stderr snapmap get m "$(printf '%1025s' x)"
+	[[ $stderr == *"a key has 1025 bytes; 1024 are allowed"* ]]
+}
+
+@test "bad names of maps are wrong usage" {
+	for name in a/b ../x .hidden control "a b" "" "$(printf '%064d' 1)"; do
+		run -2 --separate-stderr snapmap info "$name"
+		[[ $stderr == "snapmap: $name: this is no name of a map; use "* ]]
+		run -2 --separate-stderr snapmap create "$name"
+		[[ $stderr == *"this is no name of a map"* ]]
+	done
+	run -2 --separate-stderr snapmap create -- -dash
+	[[ $stderr == *"this is no name of a map"* ]]
+}
+
+@test "without the module every verb asks for it" {
+	for words in "create m" "destroy m" list "info m" "put m k v" "get m k" "del m k" "load m /dev/null" \
+		"apply m /dev/null" "dump m" "watch m" "verify m"; do
+		# shellcheck disable=SC2086
+		run -4 --separate-stderr snapmap $words
+		[[ $stderr == *"is the snapmap module loaded?" && -z $output ]] || {
+			echo "$words: $stderr"
+			return 1
+		}
+	done
+}
+
+@test "help into a full disk is noticed" {
+	run -4 --separate-stderr bash -c 'snapmap --help >/dev/full'
+	[[ $stderr == *"standard output: it cannot be written: No space left on device"* ]]
+}
