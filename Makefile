@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later OR MIT
+#
+# What a person calls. The module is built by Kbuild through scripts/build-module,
+# library and command by userspace/Makefile.
+#
+#	make			module for the running kernel, library, command
+#	make demo		the main job on real data, in a virtual machine
+#	make check		every automatic test; TESTS='unit kunit' runs some
+#	make lint		style and static checks
+#	make install		library, command, headers, man pages
+#	make modules_install	the module, for the running kernel
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+TESTS ?=
+
+all: modules user
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+modules_install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+
+user:
+	$(MAKE) -C userspace all
+
+install:
+	$(MAKE) -C userspace install
+
+demo:
+	scripts/demo
+
+check:
+	scripts/check $(TESTS)
+
+lint:
+	scripts/deps build lint
+	scripts/lint
+
+clean:
+	rm -rf build
+	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+.PHONY: all modules modules_install user install demo check lint clean
