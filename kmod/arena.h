@@ -163,7 +163,8 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	if (!block || block >= arena->blocks)
 		return NULL;
 	chunk = READ_ONCE(arena->chunks[snapmap_arena_slot(block)]);
-	if (!chunk || block - chunk->first + blocks > chunk->blocks)
+	if (!chunk || blocks > chunk->blocks ||
+	    block - chunk->first > chunk->blocks - blocks)
 		return NULL;
 	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
 }

@@ -15,8 +15,8 @@
 #include "../kmod/reclaim.h"
 #include "../kmod/snapshot.h"
 
-#define KEYS		64
-#define COMMITS		3000
+#define KEYS		32
+#define COMMITS		500
 
 static int reclaim_test_init(struct kunit *test)
 {
@@ -121,7 +121,7 @@ static void test_rcu_readers(struct kunit *test)
 		reader[i] = kthread_run(read_in_loop, store, "snapmap_reader");
 		KUNIT_ASSERT_FALSE(test, IS_ERR(reader[i]));
 	}
-	for (i = 0; i < 200; i++)
+	for (i = 0; i < 30; i++)
 		KUNIT_EXPECT_EQ(test, commit(store, SNAPMAP_RECLAIM_NOW), 0);
 	for (i = 0; i < COMMITS; i++)
 		KUNIT_EXPECT_EQ(test, commit(store, SNAPMAP_RECLAIM_QUARANTINE), 0);
