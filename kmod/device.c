@@ -83,15 +83,18 @@ static ssize_t device_read(struct file *file, char __user *to, size_t count, lof
 
 	if (count < sizeof(version))
 		return -EINVAL;
-	if (!has_news(reader) && !is_destroyed(map)) {
+	/* Another thread may take the version that this one was woken for. */
+	for (;;) {
+		version = current_version(map);
+		if (atomic64_xchg(&reader->seen, version) != version)
+			break;
+		if (is_destroyed(map))
+			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (wait_event_interruptible(map->wait, has_news(reader) || is_destroyed(map)))
 			return -ERESTARTSYS;
 	}
-	version = current_version(map);
-	if (atomic64_xchg(&reader->seen, version) == version)
-		return is_destroyed(map) ? 0 : -EAGAIN;	/* another thread has read it */
 	return copy_to_user(to, &version, sizeof(version)) ? -EFAULT : sizeof(version);
 }
 
@@ -163,6 +166,8 @@ static int ioctl_wait(struct file *file, void *data)
 							 current_version(map) != known ||
 							 is_destroyed(map),
 							 ns_to_ktime(args->timeout_ns));
+	if (err == -ERESTARTSYS)
+		return err;	/* the call begins anew, with what the caller knew */
 	args->version = current_version(map);
 	args->state = READ_ONCE(map->store.control->state);
 	return err == -ETIME ? -ETIMEDOUT : err;

@@ -85,7 +85,7 @@ static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *run
 	}
 }
 
-/* The newest pin below @version, dead or not, NULL when there is none. */
+/* The newest pin below @version, closed or not, NULL when there is none. */
 static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 version)
 {
 	struct snapmap_pinned *found = NULL;
@@ -102,25 +102,23 @@ static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 
 	return found;	/* stays: only reclaim takes pins off, and we hold the lock */
 }
 
-/* Takes the newest dead pin off the list; @older: the pin before it. */
+/* Takes a closed pin off the list; @older: the pin before it, NULL when it is the oldest. */
 static struct snapmap_pinned *take_dead_pin(struct snapmap_store *store,
 					    struct snapmap_pinned **older)
 {
-	struct snapmap_pinned *pin;
+	struct snapmap_pinned *pin = NULL;
 
 	spin_lock(&store->pin_lock);
-	list_for_each_entry_reverse(pin, &store->pins, link) {
-		if (!pin->dead)
-			continue;
+	if (!list_empty(&store->dead_pins)) {
+		pin = list_first_entry(&store->dead_pins, struct snapmap_pinned, dead_link);
 		*older = NULL;
 		if (!list_is_first(&pin->link, &store->pins))
 			*older = list_prev_entry(pin, link);
+		list_del(&pin->dead_link);
 		list_del(&pin->link);
-		spin_unlock(&store->pin_lock);
-		return pin;
 	}
 	spin_unlock(&store->pin_lock);
-	return NULL;
+	return pin;
 }
 
 static void reap_pins(struct snapmap_store *store)
@@ -194,13 +192,11 @@ void snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
  */
 bool snapmap_reclaim_pending(struct snapmap_store *store)
 {
-	struct snapmap_pinned *pin;
-	bool dead = false;
+	bool dead;
 
 	lockdep_assert_held(&store->lock);
 	spin_lock(&store->pin_lock);
-	list_for_each_entry(pin, &store->pins, link)
-		dead |= pin->dead;
+	dead = !list_empty(&store->dead_pins);
 	spin_unlock(&store->pin_lock);
 	return dead || !list_empty(&store->retired);
 }

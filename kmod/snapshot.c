@@ -132,7 +132,7 @@ void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pi
 void snapmap_snapshot_unpin(struct snapmap_store *store, struct snapmap_pinned *pin)
 {
 	spin_lock(&store->pin_lock);
-	pin->dead = true;
+	list_add_tail(&pin->dead_link, &store->dead_pins);
 	store->pin_count--;
 	spin_unlock(&store->pin_lock);
 }
@@ -212,6 +212,7 @@ int snapmap_store_init(struct snapmap_store *store, const char *name,
 	spin_lock_init(&store->pin_lock);
 	INIT_LIST_HEAD(&store->retired);
 	INIT_LIST_HEAD(&store->pins);
+	INIT_LIST_HEAD(&store->dead_pins);
 	store->seed = seed;
 
 	control = snapmap_arena_at(&store->arena, 0);

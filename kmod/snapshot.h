@@ -25,6 +25,7 @@
  *	against publication
  * @pins: struct snapmap_pinned, oldest version first; @pin_lock. Only reclaim
  *	takes elements off, under @lock too
+ * @dead_pins: those of @pins that are closed and wait for reclaim; @pin_lock
  * @pin_count: pins that are open; @pin_lock
  * @destroyed: no more commits; @lock
  * @commits: counter; @lock
@@ -47,6 +48,7 @@ struct snapmap_store {
 
 	spinlock_t pin_lock;	/* inside lock: pins against publication */
 	struct list_head pins;
+	struct list_head dead_pins;
 	u64 pin_count;
 
 	bool destroyed;
@@ -63,7 +65,7 @@ struct snapmap_store {
  * @root: its root word
  * @header: its header
  * @held: runs that it holds back, and no newer pin does; the store's @lock
- * @dead: unpinned, waits for reclaim to take it off; the store's @pin_lock
+ * @dead_link: in @dead_pins of the store, once it is closed
  */
 struct snapmap_pinned {
 	struct list_head link;
@@ -71,7 +73,7 @@ struct snapmap_pinned {
 	u64 root;
 	struct snapmap_header header;
 	struct snapmap_runlist held;
-	bool dead;
+	struct list_head dead_link;
 };
 
 int snapmap_store_init(struct snapmap_store *store, const char *name,
