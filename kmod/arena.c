@@ -176,15 +176,15 @@ static void chunk_free(struct snapmap_arena *arena, struct snapmap_chunk *chunk)
 /* Context: charges the active memory cgroup. */
 static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot)
 {
-	struct snapmap_chunk *chunk = kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	struct snapmap_chunk *chunk = kzalloc(sizeof(*chunk), SNAPMAP_GFP);
 
 	if (!chunk)
 		return NULL;
 	chunk->first = slot_first(slot);
 	chunk->blocks = slot_blocks(slot);
-	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), GFP_KERNEL_ACCOUNT);
+	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), SNAPMAP_GFP);
 	chunk->groups = kvcalloc(chunk->blocks >> SNAPMAP_GROUP_SHIFT, sizeof(*chunk->groups),
-				 GFP_KERNEL_ACCOUNT);
+				 SNAPMAP_GFP);
 	if (!chunk->runs || !chunk->groups)
 		goto fail;
 	chunk->data = arena->backing->alloc(arena, (size_t)chunk->first << SNAPMAP_BLOCK_SHIFT,
@@ -450,7 +450,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 	arena->slots = 5 + chunks;
 	arena->resident = arena->slots * sizeof(*arena->chunks);
 	init_rwsem(&arena->show_lock);
-	arena->chunks = kvcalloc(arena->slots, sizeof(*arena->chunks), GFP_KERNEL_ACCOUNT);
+	arena->chunks = kvcalloc(arena->slots, sizeof(*arena->chunks), SNAPMAP_GFP);
 	if (!arena->chunks)
 		return -ENOMEM;
 	err = arena_grow(arena, 0);

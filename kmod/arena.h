@@ -3,6 +3,7 @@
 #define SNAPMAP_ARENA_H
 
 #include <linux/compiler.h>
+#include <linux/gfp.h>
 #include <linux/log2.h>
 #include <linux/rwsem.h>
 #include <linux/snapmap_layout.h>
@@ -13,6 +14,12 @@
 #define SNAPMAP_GROUP_BLOCKS	8U
 #define SNAPMAP_CHUNK_BLOCKS	4096U	/* 2 MiB: a full-size chunk */
 #define SNAPMAP_CHUNK_SMALL	128U	/* 64 KiB: the first chunk */
+
+/*
+ * For all memory that a map takes on somebody's behalf: charged to a cgroup, and
+ * refused at its limit without waking the OOM killer. The commit fails instead.
+ */
+#define SNAPMAP_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 struct snapmap_arena;
 

@@ -49,7 +49,7 @@ static int window_fill(struct window *window, u32 want)
 	if (want - have > window->left)
 		return -EINVAL;
 	if (want > window->size) {
-		data = kvmalloc(want, GFP_KERNEL_ACCOUNT);
+		data = kvmalloc(want, SNAPMAP_GFP);
 		if (!data)
 			return -ENOMEM;
 		window->size = want;
@@ -191,7 +191,7 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 		.resched = yield_cpu,
 	};
 	args->missing = 0;
-	window.data = kvmalloc(window.size, GFP_KERNEL_ACCOUNT);
+	window.data = kvmalloc(window.size, SNAPMAP_GFP);
 	if (!window.data)
 		return -ENOMEM;
 	if (args->flags & SNAPMAP_COMMIT_REPLACE)
@@ -232,7 +232,7 @@ static int commit_locked(struct snapmap_store *store, struct snapmap_commit *arg
 	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != store->version)
 		return -ECANCELED;
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-	retired = kzalloc(sizeof(*retired), GFP_KERNEL_ACCOUNT);
+	retired = kzalloc(sizeof(*retired), SNAPMAP_GFP);
 	if (!retired)
 		return -ENOMEM;
 	err = build_or_retry(store, &build, args);

@@ -50,7 +50,7 @@ static int device_open(struct inode *inode, struct file *file)
 
 	if (is_destroyed(map))
 		return -ENODEV;
-	reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
+	reader = kzalloc(sizeof(*reader), SNAPMAP_GFP);
 	if (!reader)
 		return -ENOMEM;
 	reader->map = map;

@@ -157,7 +157,7 @@ static int map_setup(struct snapmap_map *map, const struct snapmap_create *args)
 
 static struct snapmap_map *map_alloc(const struct snapmap_create *args)
 {
-	struct snapmap_map *map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	struct snapmap_map *map = kzalloc(sizeof(*map), SNAPMAP_GFP);
 	int minor, err;
 
 	if (!map)
@@ -336,7 +336,7 @@ int snapmap_map_get(struct snapmap_map *map, u64 root, struct snapmap_get *args)
 	if (!args->key_len || args->key_len > SNAPMAP_KEY_MAX)
 		return -EMSGSIZE;
 	if (capacity) {
-		buffer = kvmalloc(capacity, GFP_KERNEL);
+		buffer = kvmalloc(capacity, SNAPMAP_GFP);
 		if (!buffer)
 			return -ENOMEM;
 	}

@@ -42,8 +42,7 @@ static struct snapmap_map *map_of_arena(struct snapmap_arena *arena)
 
 static void *backing_alloc(struct snapmap_arena *arena, size_t offset, size_t bytes)
 {
-	return __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
-			 __GFP_RETRY_MAYFAIL);
+	return __vmalloc(bytes, SNAPMAP_GFP | __GFP_ZERO);
 }
 
 static void backing_shown(struct snapmap_arena *arena, size_t offset, size_t bytes)

@@ -87,11 +87,11 @@ static const struct file_operations pin_fops = {
 
 static struct pin *pin_alloc(struct snapmap_map *map)
 {
-	struct pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+	struct pin *pin = kzalloc(sizeof(*pin), SNAPMAP_GFP);
 
 	if (!pin)
 		return NULL;
-	pin->pinned = kzalloc(sizeof(*pin->pinned), GFP_KERNEL_ACCOUNT);
+	pin->pinned = kzalloc(sizeof(*pin->pinned), SNAPMAP_GFP);
 	if (!pin->pinned) {
 		kfree(pin);
 		return NULL;

@@ -85,7 +85,9 @@ static inline bool shim_should_fail(void)
 	return shim_fail_alloc >= 0 && shim_fail_alloc-- == 0;
 }
 
-#define GFP_KERNEL_ACCOUNT 0
+#define __GFP_RETRY_MAYFAIL 0
+#define __GFP_NOWARN	    0
+#define GFP_KERNEL_ACCOUNT  0
 
 static inline void *kvcalloc(size_t n, size_t size, int gfp)
 {
