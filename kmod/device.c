@@ -79,14 +79,15 @@ static ssize_t device_read(struct file *file, char __user *to, size_t count, lof
 {
 	struct reader *reader = file->private_data;
 	struct snapmap_map *map = reader->map;
-	u64 version;
+	u64 version, before;
 
 	if (count < sizeof(version))
 		return -EINVAL;
 	/* Another thread may take the version that this one was woken for. */
 	for (;;) {
 		version = current_version(map);
-		if (atomic64_xchg(&reader->seen, version) != version)
+		before = atomic64_xchg(&reader->seen, version);
+		if (before != version)
 			break;
 		if (is_destroyed(map))
 			return 0;
@@ -95,7 +96,10 @@ static ssize_t device_read(struct file *file, char __user *to, size_t count, lof
 		if (wait_event_interruptible(map->wait, has_news(reader) || is_destroyed(map)))
 			return -ERESTARTSYS;
 	}
-	return copy_to_user(to, &version, sizeof(version)) ? -EFAULT : sizeof(version);
+	if (!copy_to_user(to, &version, sizeof(version)))
+		return sizeof(version);
+	atomic64_cmpxchg(&reader->seen, version, before);	/* it has not been given */
+	return -EFAULT;
 }
 
 static __poll_t device_poll(struct file *file, struct poll_table_struct *table)
@@ -149,25 +153,33 @@ static int ioctl_pin(struct file *file, void *data)
 	return snapmap_pin_open(map_of(file), &args->version);
 }
 
+/* Waits until the version is not @known, or the map is destroyed. */
+static int wait_for_news(struct snapmap_map *map, u64 known, s64 timeout_ns)
+{
+	if (timeout_ns < 0)
+		return wait_event_interruptible(map->wait, current_version(map) != known ||
+						is_destroyed(map));
+	return wait_event_interruptible_hrtimeout(map->wait, current_version(map) != known ||
+						  is_destroyed(map), ns_to_ktime(timeout_ns));
+}
+
 static int ioctl_wait(struct file *file, void *data)
 {
 	struct snapmap_map *map = map_of(file);
 	struct snapmap_wait *args = data;
-	u64 known = args->version;
-	int err = 0;
+	u64 begin = ktime_get_ns();
+	int err;
 
 	if (args->flags)
 		return -EINVAL;
-	if (args->timeout_ns < 0)
-		err = wait_event_interruptible(map->wait, current_version(map) != known ||
-					       is_destroyed(map));
-	else
-		err = wait_event_interruptible_hrtimeout(map->wait,
-							 current_version(map) != known ||
-							 is_destroyed(map),
-							 ns_to_ktime(args->timeout_ns));
-	if (err == -ERESTARTSYS)
-		return err;	/* the call begins anew, with what the caller knew */
+	err = wait_for_news(map, args->version, args->timeout_ns);
+	if (err == -ERESTARTSYS) {
+		/* The call may begin anew: with what the caller knew, and the time left. */
+		if (args->timeout_ns > 0)
+			args->timeout_ns = max_t(s64, 0, args->timeout_ns -
+						 (s64)(ktime_get_ns() - begin));
+		return err;
+	}
 	args->version = current_version(map);
 	args->state = READ_ONCE(map->store.control->state);
 	return err == -ETIME ? -ETIMEDOUT : err;

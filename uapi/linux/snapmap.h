@@ -18,7 +18,8 @@
  *			@version and @failed_op say where
  *	EEXIST		CREATE: a map of that name exists
  *	EFAULT		a pointer leads outside the caller's memory
- *	EINTR		a fatal signal ended the call; nothing has changed
+ *	EINTR		a signal ended the call (COMMIT: only a fatal one); nothing has
+ *			changed
  *	EINVAL		an unknown flag, a reserved member that is not 0, a malformed
  *			name, mode, limit or operation; mmap: private, or past the span
  *	EMSGSIZE	a key that is empty or longer than SNAPMAP_KEY_MAX, or a value
@@ -242,7 +243,8 @@ struct snapmap_pin {
  * @state: out: SNAPMAP_STATE_*
  * @version: in: return as soon as the map's version differs from this, or the
  *	map is destroyed; out: the current version
- * @timeout_ns: at most so long; negative: for ever
+ * @timeout_ns: in: wait at most so long; negative: for ever; out: after a signal,
+ *	what is left of it
  */
 struct snapmap_wait {
 	__u32 flags;
