@@ -17,11 +17,12 @@ static const struct usage usage = {
 	.summary = "Show one map's state, memory and counters.",
 };
 
-/* How a number is shown to people. */
+/* How a number is shown. A stamp may be any 64 bits, more than JSON's numbers hold safely. */
 enum kind {
 	COUNT,
 	SIZE,
 	TIME,
+	STAMP,
 	BLOCKS
 };
 
@@ -42,7 +43,7 @@ static guint list_facts(const struct snapmap_info *info, struct fact facts[FACTS
 		{ "entries", COUNT, header->entries },
 		{ "key_bytes", SIZE, header->key_bytes },
 		{ "value_bytes", SIZE, header->value_bytes },
-		{ "stamp", COUNT, header->stamp },
+		{ "stamp", STAMP, header->stamp },
 		{ "published", TIME, header->realtime_ns },
 		{ "limit", SIZE, info->limit },
 		{ "resident_bytes", SIZE, info->resident_bytes },
@@ -69,7 +70,7 @@ static char *fact_text(const struct fact *fact)
 
 	if (fact->kind == TIME)
 		return time_text(fact->value);
-	if (fact->kind == COUNT)
+	if (fact->kind == COUNT || fact->kind == STAMP)
 		return g_strdup_printf("%" G_GUINT64_FORMAT, fact->value);
 	size = size_text(fact->kind == SIZE ? fact->value : fact->value << SNAPMAP_BLOCK_SHIFT);
 	return g_strdup_printf("%" G_GUINT64_FORMAT " (%s)", fact->value, size);
@@ -99,12 +100,12 @@ static int print_text(const struct snapmap_info *info)
 
 static json_t *fact_json(const struct fact *fact)
 {
-	g_autofree char *time = NULL;
+	g_autofree char *text = NULL;
 
-	if (fact->kind != TIME)
+	if (fact->kind != TIME && fact->kind != STAMP)
 		return json_integer((json_int_t)fact->value);
-	time = time_text(fact->value);
-	return json_string(time);
+	text = fact_text(fact);
+	return json_string(text);
 }
 
 static int print_json(const struct snapmap_info *info)

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libsnapmap.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,12 +27,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <libsnapmap.h>
 
-#define READERS		3
-#define COMMITS		1000
-#define BATCH		20
-#define VALUE_CAP	512
+#define READERS	  3
+#define COMMITS	  1000
+#define BATCH	  20
+#define VALUE_CAP 512
 
 struct entry {
 	char *name;
@@ -41,20 +41,20 @@ struct entry {
 struct index {
 	struct entry *entries;
 	size_t count;
-	uint64_t version;	/* of the snapshot that it was loaded as */
+	uint64_t version; /* of the snapshot that it was loaded as */
 };
 
 /* Shared by all processes of the demo. */
 struct board {
 	volatile bool stop;
 	struct {
-		volatile bool reading;		/* inside the read loop */
+		volatile bool reading; /* inside the read loop */
 		volatile uint64_t lookups;
-		volatile uint64_t changed;	/* look-ups that met an entry of the writer's */
+		volatile uint64_t changed; /* look-ups that met an entry of the writer's */
 		volatile uint64_t torn;
-		volatile uint64_t went_back;	/* older than what the reader had seen */
+		volatile uint64_t went_back; /* older than what the reader had seen */
 		volatile uint64_t failed;
-		uint64_t syscalls;		/* counted by the parent */
+		uint64_t syscalls; /* counted by the parent */
 		pid_t pid;
 	} reader[READERS];
 };
@@ -155,7 +155,7 @@ static void reader_main(const char *name, const struct index *index, struct boar
 	while (!board->stop)
 		look_up(map, index, board, self, &random, &seen);
 	board->reader[self].reading = false;
-	syscall(SYS_getppid);	/* where the parent stops counting */
+	syscall(SYS_getppid); /* where the parent stops counting */
 	_exit(0);
 }
 
@@ -288,15 +288,17 @@ static bool print_results(const char *name, const struct board *board,
 	printf("  versions published             %" PRIu64 ", of %d entries each\n",
 	       outcome->published, BATCH);
 	printf("  reader processes               %d\n", READERS);
-	printf("  look-ups done                  %" PRIu64 " (%" PRIu64 " met the writer's entries)\n",
+	printf("  look-ups done                  %" PRIu64 " (%" PRIu64
+	       " met the writer's entries)\n",
 	       lookups, changed);
 	printf("  system calls in the read loop  %" PRIu64 "\n", syscalls);
 	printf("  torn reads                     %" PRIu64 "\n", torn);
 	printf("  reads older than one before    %" PRIu64 "\n", went_back);
 	printf("  look-ups that failed           %" PRIu64 "\n", failed);
-	printf("  blocks copied by a commit      %.1f on average, %" PRIu64
-	       " at most, of %" PRIu64 " in use\n", (double)outcome->blocks / outcome->published,
-	       outcome->most_blocks, (uint64_t)info.used_blocks);
+	printf("  blocks copied by a commit      %.1f on average, %" PRIu64 " at most, of %" PRIu64
+	       " in use\n",
+	       (double)outcome->blocks / outcome->published, outcome->most_blocks,
+	       (uint64_t)info.used_blocks);
 	snapmap_close(map);
 	return outcome->published == COMMITS && lookups && changed && !syscalls && !torn &&
 	       !went_back && !failed;

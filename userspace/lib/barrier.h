@@ -48,8 +48,8 @@ static inline u64 snapmap_live_version(const struct snapmap_control *control)
  * @control: the control page
  * @version: version whose slot has been read
  *
- * The barrier pairs with the one in kmod/snapshot.c (publish) between the store
- * of version + 1 and the next commit's stores to the slot of @version: who has
+ * The barrier pairs with the one in kmod/snapshot.c (publish, write_slot) between the
+ * store of version + 1 and the next commit's stores to the slot of @version: who has
  * read any of the latter sees a newer version here.
  */
 static inline bool snapmap_live_recheck(const struct snapmap_control *control, u64 version)
@@ -98,8 +98,9 @@ static inline bool snapmap_live_intact(const struct snapmap_control *control, u6
  * snapmap_live_state() - the map's state
  * @control: the control page
  *
- * The acquire pairs with the store-release of state in kmod/snapshot.c: who sees
- * SNAPMAP_STATE_DESTROYED sees the last version behind it.
+ * The acquire pairs with the map's mutex, which in kmod/snapshot.c puts the last
+ * publication before the store of SNAPMAP_STATE_DESTROYED: who sees the latter
+ * sees the last version in the next load.
  */
 static inline u32 snapmap_live_state(const struct snapmap_control *control)
 {

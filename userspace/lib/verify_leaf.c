@@ -33,9 +33,9 @@ struct leaf {
 	u32 count;
 };
 
-#define leaf_fault(leaf, granule, format, ...)                                   \
-	snapmap_check_fault((leaf)->check, (leaf)->block, "granule %u: " format, \
-			    granule __VA_OPT__(, ) __VA_ARGS__)
+#define leaf_fault(leaf, granule, format, ...)                                            \
+	snapmap_check_fault((leaf)->check, (leaf)->block, "granule %u: " format, granule, \
+			    ##__VA_ARGS__)
 
 static bool is_external(const struct snapmap_entry *entry)
 {

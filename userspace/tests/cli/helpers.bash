@@ -20,6 +20,7 @@ teardown() {
 
 # is WHAT: all of the last command's standard output
 is() {
+	# shellcheck disable=SC2154
 	[[ $output == "$1" ]] || {
 		printf 'wanted: %q\ngot:    %q\n' "$1" "$output"
 		return 1

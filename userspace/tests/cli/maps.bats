@@ -115,6 +115,7 @@ load helpers
 	run -0 snapmap info --json "$M"
 	[ "$(jq -c '[.version, .entries, .key_bytes, .value_bytes, .commits, .conflicts, .failures, .pins]' \
 		<<<"$output")" = '[2,1,3,5,1,1,0,0]' ]
+	[ "$(jq -c .stamp <<<"$output")" = '"0"' ]
 	for name in $(jq -r 'keys[]' <<<"$output"); do
 		grep -q "^$name " <<<"$text"
 	done

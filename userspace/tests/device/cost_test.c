@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * cost_test.c - what a commit costs, in blocks written (promise I)
+ *
+ * The counts are the module's own and depend on no clock. Keys have 16 bytes,
+ * values 32.
+ */
+#include "device.h"
+
+#define SAMPLES	    200
+#define NODE_BLOCKS 2 /* an inner node of 256 slots */
+#define LEAF_BLOCKS 8 /* the largest leaf */
+
+/* Blocks that single commits of one kind wrote. */
+struct cost {
+	double mean;
+	u64 least;
+	u64 most;
+};
+
+/* What one table costs. */
+struct costs {
+	u32 levels;
+	struct cost update;
+	struct cost insert;
+	struct cost remove;
+};
+
+static void key_of(u64 number, u64 key[2])
+{
+	key[0] = number;
+	key[1] = ~number;
+}
+
+static void add_put(struct batch *batch, u64 number, u8 fill)
+{
+	u8 value[32];
+	u64 key[2];
+
+	key_of(number, key);
+	memset(value, fill, sizeof(value));
+	batch_put(batch, key, sizeof(key), value, sizeof(value));
+}
+
+static void load(int fd, u64 from, u64 to)
+{
+	struct batch batch = { .data = NULL };
+	struct snapmap_commit out;
+	u64 start = now_ns();
+
+	for (; from < to; from++)
+		add_put(&batch, from, 0);
+	assert_int_equal(batch_commit(fd, &batch, 0, &out), 0);
+	note("%llu entries in one commit: %llu blocks, %llu ms", batch.count, out.blocks_copied,
+	     (now_ns() - start) / 1000000);
+	batch_free(&batch);
+}
+
+enum kind { UPDATE, INSERT, REMOVE };
+
+static u64 commit_one(int fd, enum kind kind, u64 number)
+{
+	struct batch batch = { .data = NULL };
+	struct snapmap_commit out;
+	u64 key[2];
+
+	key_of(number, key);
+	if (kind == REMOVE)
+		batch_delete(&batch, key, sizeof(key));
+	else
+		add_put(&batch, number, 1);
+	assert_int_equal(batch_commit(fd, &batch, 0, &out), 0);
+	assert_int_equal(out.missing, 0);
+	batch_free(&batch);
+	return out.blocks_copied;
+}
+
+/* @SAMPLES commits of keys @first, @first + @step, ... */
+static struct cost measure(int fd, enum kind kind, u64 first, u64 step)
+{
+	struct cost cost = { .least = ~0ULL };
+	u64 blocks, i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		blocks = commit_one(fd, kind, first + i * step);
+		cost.mean += (double)blocks / SAMPLES;
+		cost.least = blocks < cost.least ? blocks : cost.least;
+		cost.most = blocks > cost.most ? blocks : cost.most;
+	}
+	return cost;
+}
+
+static void print_cost(const char *what, const struct cost *cost)
+{
+	note("  %s: mean %.2f, least %llu, most %llu blocks", what, cost->mean, cost->least,
+	     cost->most);
+}
+
+static struct costs measure_table(int fd, u64 entries)
+{
+	struct snapmap_info info;
+	struct costs costs;
+
+	assert_info(fd, &info);
+	assert_int_equal(info.header.entries, entries);
+	costs.levels = SNAPMAP_ROOT_LEVELS(info.root);
+	costs.update = measure(fd, UPDATE, 0, entries / SAMPLES);
+	costs.insert = measure(fd, INSERT, 1ULL << 40, 1);
+	costs.remove = measure(fd, REMOVE, 1ULL << 40, 1);
+	note("%llu entries, %u levels, top of %u bits, %llu blocks in use", entries, costs.levels,
+	     SNAPMAP_ROOT_BITS(info.root), info.used_blocks);
+	print_cost("update", &costs.update);
+	print_cost("insert", &costs.insert);
+	print_cost("delete", &costs.remove);
+	return costs;
+}
+
+/* The inner nodes above a leaf, and the leaf: an update writes nothing else. */
+static void assert_update_is_a_path(const struct costs *costs)
+{
+	assert_true(costs->update.most <= costs->levels * NODE_BLOCKS + LEAF_BLOCKS);
+}
+
+static void assert_grows_by_a_node(const struct cost *small, const struct cost *large)
+{
+	assert_true(large->mean <= small->mean + NODE_BLOCKS + LEAF_BLOCKS / 2);
+}
+
+static void test_one_key_costs_its_path_I(void **state)
+{
+	struct fixture *map = *state;
+	struct costs small, large;
+
+	load(map->fd, 0, 10000);
+	small = measure_table(map->fd, 10000);
+	load(map->fd, 10000, 1000000);
+	large = measure_table(map->fd, 1000000);
+	assert_update_is_a_path(&small);
+	assert_update_is_a_path(&large);
+	assert_true(large.levels <= small.levels + 1);
+	assert_grows_by_a_node(&small.update, &large.update);
+	assert_grows_by_a_node(&small.insert, &large.insert);
+	assert_grows_by_a_node(&small.remove, &large.remove);
+}
+
+/* A batch costs at most what its keys cost one by one. */
+static void test_batch_costs_at_most_its_keys_I(void **state)
+{
+	struct fixture *map = *state;
+	struct batch batch = { .data = NULL };
+	struct snapmap_commit out;
+	u64 single = 0;
+	u64 i;
+
+	load(map->fd, 0, 10000);
+	for (i = 0; i < 100; i++) {
+		single += commit_one(map->fd, UPDATE, i * 97);
+		add_put(&batch, i * 97, 2);
+	}
+	assert_int_equal(batch_commit(map->fd, &batch, 0, &out), 0);
+	note("100 keys: %llu blocks in one commit, %llu in 100", out.blocks_copied, single);
+	assert_true(out.blocks_copied <= single);
+	batch_free(&batch);
+}
+
+/* A pin does not make updates dearer. */
+static void test_pins_do_not_raise_the_cost_E_I(void **state)
+{
+	struct fixture *map = *state;
+	struct cost free, pinned;
+	int pin;
+
+	load(map->fd, 0, 10000);
+	free = measure(map->fd, UPDATE, 0, 10);
+	pin = map_pin(map->fd);
+	assert_true(pin >= 0);
+	pinned = measure(map->fd, UPDATE, 0, 10);
+	print_cost("no pin", &free);
+	print_cost("a pin", &pinned);
+	assert_true(pinned.mean == free.mean);
+	close(pin);
+}
+
+static int setup_large(void **state)
+{
+	return fixture_new(state, 400 * MIB);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(test_one_key_costs_its_path_I, setup_large,
+					fixture_teardown),
+	map_test(test_batch_costs_at_most_its_keys_I),
+	map_test(test_pins_do_not_raise_the_cost_E_I),
+	cmocka_unit_test(test_nothing_is_left_G),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
+}

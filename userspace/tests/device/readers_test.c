@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * readers_test.c - readers of all kinds beside a writer (promises A to E)
+ *
+ * SNAPMAP_COMMITS scales the number of commits, 10000 by default.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "readers.h"
+
+#define PARAMETERS "/sys/module/snapmap/parameters/"
+
+/**
+ * struct play - a writer and its readers
+ * @map: the map
+ * @stage: what they share
+ * @writer: the writer, in this process
+ * @pids: the readers, in the order of @kinds
+ * @kinds: what each of them does
+ * @count: how many
+ * @seed: of all chance
+ */
+struct play {
+	struct fixture *map;
+	struct stage *stage;
+	struct writer writer;
+	pid_t pids[READERS_MAX];
+	const reader_fn *kinds;
+	unsigned int count;
+	u64 seed;
+};
+
+static u64 commits_to_make(unsigned int share)
+{
+	const char *given = getenv("SNAPMAP_COMMITS");
+
+	return (given ? strtoull(given, NULL, 0) : 10000) / share;
+}
+
+static void start_reader(struct play *play, unsigned int i)
+{
+	play->pids[i] = reader_start(play->stage, play->map->name, i, play->kinds[i],
+				     random_next(&play->seed));
+	assert_true(play->pids[i] > 0);
+}
+
+static void play_begin(struct play *play, struct fixture *map, const reader_fn *kinds,
+		       unsigned int count)
+{
+	unsigned int i;
+
+	*play = (struct play){ .map = map, .kinds = kinds, .count = count };
+	play->seed = seed_of_test();
+	play->stage = stage_new();
+	assert_non_null(play->stage);
+	assert_int_equal(writer_init(&play->writer, map->fd, play->seed), 0);
+	atomic_store(&play->stage->committed, play->writer.version);
+	for (i = 0; i < count; i++)
+		start_reader(play, i);
+}
+
+/* One commit; what has returned is published to the readers. */
+static int play_commit(struct play *play)
+{
+	int err = writer_commit(&play->writer);
+
+	atomic_store(&play->stage->committed, play->writer.version);
+	return err;
+}
+
+/* Returns how many have not ended as they should. */
+static unsigned int stop_readers(struct play *play)
+{
+	unsigned int i, crashed = 0;
+	int status;
+
+	atomic_store(&play->stage->stop, 1);
+	for (i = 0; i < play->count; i++)
+		kill(play->pids[i], SIGCONT);
+	for (i = 0; i < play->count; i++)
+		crashed += waitpid(play->pids[i], &status, 0) != play->pids[i] || status;
+	return crashed;
+}
+
+/* No reader has crashed or seen anything wrong, and none has left a trace (promise E). */
+static void play_end(struct play *play, int err)
+{
+	struct snapmap_info info;
+
+	assert_int_equal(stop_readers(play), 0);
+	stage_print(play->stage);
+	assert_int_equal(err, 0);
+	assert_true(stage_is_clean(play->stage));
+	assert_no_leak(play->map->fd);
+	assert_info(play->map->fd, &info);
+	assert_int_equal(info.pins, 0);
+	assert_int_equal(info.pinned_blocks, 0);
+	assert_int_equal(info.retired_blocks, 0);
+	assert_int_equal(info.failures, 0);
+	writer_exit(&play->writer);
+	stage_free(play->stage);
+}
+
+static void assert_all_have_read(const struct play *play)
+{
+	unsigned int i;
+
+	for (i = 0; i < play->count; i++)
+		assert_true(play->stage->tally[i].lookups > 0);
+}
+
+static void test_readers_beside_a_writer_A_B_C_D(void **state)
+{
+	static const reader_fn kinds[] = { reader_live, reader_live, reader_pinned, reader_ioctl };
+	u64 start, i, commits = commits_to_make(1);
+	struct play play;
+	int err = 0;
+
+	play_begin(&play, *state, kinds, ARRAY_SIZE(kinds));
+	start = now_ns();
+	for (i = 0; i < commits && !err; i++)
+		err = play_commit(&play);
+	note("%llu commits in %llu ms", i, (now_ns() - start) / 1000000);
+	play_end(&play, err);
+}
+
+/* ------------------------------------------------------------- killed readers */
+
+static void kill_and_restart(struct play *play, unsigned int i)
+{
+	assert_int_equal(kill(play->pids[i], SIGKILL), 0);
+	assert_int_equal(waitpid(play->pids[i], NULL, 0), play->pids[i]);
+	start_reader(play, i);
+}
+
+static void test_killed_readers_leave_no_trace_E(void **state)
+{
+	static const reader_fn kinds[] = { reader_live, reader_pinned, reader_pinned,
+					   reader_ioctl };
+	u64 i, commits = commits_to_make(4), kills = 0;
+	struct play play;
+	int err = 0;
+
+	play_begin(&play, *state, kinds, ARRAY_SIZE(kinds));
+	for (i = 0; i < commits && !err; i++) {
+		err = play_commit(&play);
+		if (random_below(&play.seed, 40))
+			continue;
+		kill_and_restart(&play, random_below(&play.seed, ARRAY_SIZE(kinds)));
+		kills++;
+	}
+	note("%llu commits, %llu readers killed", i, kills);
+	play_end(&play, err);
+}
+
+/* ------------------------------------------------------------- overtaken readers */
+
+static int parameter_set(const char *name, u64 value, u64 *old)
+{
+	char path[128];
+	FILE *file;
+	int fields;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	file = fopen(path, "r+e");
+	if (!file)
+		return -1;
+	fields = fscanf(file, "%llu", old);
+	rewind(file);
+	fprintf(file, "%llu", value);
+	return fclose(file) || fields != 1 ? -1 : 0;
+}
+
+/**
+ * struct quarantine - the module's parameters, to be put back
+ */
+struct quarantine {
+	u64 ms;
+	u64 commits;
+};
+
+/* Blocks are reused as soon as a grace period is over. */
+static void quarantine_off(struct quarantine *old)
+{
+	assert_int_equal(parameter_set("quarantine_ms", 0, &old->ms), 0);
+	assert_int_equal(parameter_set("quarantine_commits", 0, &old->commits), 0);
+}
+
+static void quarantine_restore(const struct quarantine *old)
+{
+	u64 now;
+
+	assert_int_equal(parameter_set("quarantine_ms", old->ms, &now), 0);
+	assert_int_equal(parameter_set("quarantine_commits", old->commits, &now), 0);
+}
+
+/* Stops a reader anywhere, lets the writer go on, and lets the reader go on. */
+static int overtake(struct play *play, unsigned int i)
+{
+	int err = 0, n;
+
+	kill(play->pids[i], SIGSTOP);
+	for (n = random_below(&play->seed, 40); n && !err; n--)
+		err = play_commit(play);
+	kill(play->pids[i], SIGCONT);
+	return err;
+}
+
+/*
+ * With readers that are held up in the middle of a look-up until their blocks
+ * have been reused: they find out, and never crash.
+ */
+static void test_overtaken_readers_find_out_A_D_H(void **state)
+{
+	static const reader_fn kinds[] = { reader_live, reader_live, reader_lapped,
+					   reader_lapped };
+	u64 i, commits = commits_to_make(4);
+	struct quarantine old;
+	struct play play;
+	int err = 0;
+
+	quarantine_off(&old);
+	play_begin(&play, *state, kinds, ARRAY_SIZE(kinds));
+	for (i = 0; i < commits && !err; i++) {
+		err = play_commit(&play);
+		if (!err && !random_below(&play.seed, 20))
+			err = overtake(&play, random_below(&play.seed, 2));
+	}
+	quarantine_restore(&old);
+	assert_true(play.stage->tally[2].lapped + play.stage->tally[3].lapped > 0);
+	assert_all_have_read(&play);
+	play_end(&play, err);
+}
+
+/* ------------------------------------------------------------- stopped readers */
+
+/* Readers that never go on hold nothing up but what they have pinned. */
+static void test_stopped_readers_block_nobody_E(void **state)
+{
+	static const reader_fn kinds[] = { reader_live, reader_pinned, reader_ioctl };
+	u64 i, commits = commits_to_make(20);
+	struct play play;
+	int err = 0;
+
+	play_begin(&play, *state, kinds, ARRAY_SIZE(kinds));
+	nap(50000);
+	for (i = 0; i < play.count; i++)
+		kill(play.pids[i], SIGSTOP);
+	for (i = 0; i < commits && !err; i++)
+		err = play_commit(&play);
+	play_end(&play, err);
+}
+
+static const struct CMUnitTest tests[] = {
+	map_test(test_readers_beside_a_writer_A_B_C_D),
+	map_test(test_killed_readers_leave_no_trace_E),
+	map_test(test_overtaken_readers_find_out_A_D_H),
+	map_test(test_stopped_readers_block_nobody_E),
+	cmocka_unit_test(test_nothing_is_left_G),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
+}
