@@ -61,7 +61,7 @@ static char *map_devnode(snapmap_devnode_device *dev, umode_t *mode, kuid_t *uid
 	const struct snapmap_map *map = snapmap_map_of(dev);
 
 	if (mode) {	/* NULL when only the name is wanted */
-		*mode = map->mode;
+		*mode = S_IFCHR | map->mode;	/* devtmpfs takes 0 for "no mode given" */
 		*uid = map->uid;
 		*gid = map->gid;
 	}
