@@ -114,8 +114,8 @@ static void test_alignment_F_H(void **state)
 
 static u8 *guarded_pages(size_t pages)
 {
-	u8 *at = mmap(NULL, (pages + 1) * PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *at = mmap(NULL, (pages + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
 
 	assert_ptr_not_equal(at, MAP_FAILED);
 	assert_int_equal(mprotect(at + pages * PAGE, PAGE, PROT_NONE), 0);
@@ -348,7 +348,8 @@ static void assert_entry(int fd, const struct model *model, u32 number)
 	const struct entry *entry = &model->entry[number];
 	static u8 buf[8192];
 	u8 key[1024];
-	struct snapmap_get get = { .key = (uintptr_t)key, .value = (uintptr_t)buf,
+	struct snapmap_get get = { .key = (uintptr_t)key,
+				   .value = (uintptr_t)buf,
 				   .value_len = sizeof(buf) };
 
 	get.key_len = key_of(number, key);

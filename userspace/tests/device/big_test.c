@@ -30,8 +30,10 @@ static u64 mark_of(int fd, u64 number)
 {
 	u64 key[2] = { number, 0 };
 	u64 value[4] = { 0 };
-	struct snapmap_get get = { .key = (uintptr_t)key, .key_len = sizeof(key),
-				   .value = (uintptr_t)value, .value_len = sizeof(value) };
+	struct snapmap_get get = { .key = (uintptr_t)key,
+				   .key_len = sizeof(key),
+				   .value = (uintptr_t)value,
+				   .value_len = sizeof(value) };
 
 	if (ioc(fd, SNAPMAP_IOC_GET, &get))
 		return 0;
@@ -191,8 +193,8 @@ static void kill_commits(struct fixture *map, u32 flags)
 	measure_full_commit(&kills);
 	for (round = 0; round < 100 && (round < 12 || kills.aborted < 4); round++)
 		kill_one_commit(&kills, &rng);
-	note("a commit takes %llu ms; %u killed in time, %u published",
-	     kills.full_ns / 1000000, kills.aborted, kills.published);
+	note("a commit takes %llu ms; %u killed in time, %u published", kills.full_ns / 1000000,
+	     kills.aborted, kills.published);
 	assert_true(kills.aborted >= 4);
 	assert_sound(map->name);
 	assert_no_leak(map->fd);

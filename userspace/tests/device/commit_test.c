@@ -89,12 +89,18 @@ struct step {
 	int age; /* SNAPMAP_COND_VERSION: current version less this */
 };
 
-#define PUT(...)    { SNAPMAP_OP_PUT, __VA_ARGS__ }
-#define DELETE(...) { SNAPMAP_OP_DELETE, __VA_ARGS__ }
-#define NONE	    SNAPMAP_COND_NONE, 0
-#define ABSENT	    SNAPMAP_COND_ABSENT, 0
-#define PRESENT	    SNAPMAP_COND_PRESENT, 0
-#define WRITTEN(n)  SNAPMAP_COND_VERSION, n
+#define PUT(...)                            \
+	{                                   \
+		SNAPMAP_OP_PUT, __VA_ARGS__ \
+	}
+#define DELETE(...)                            \
+	{                                      \
+		SNAPMAP_OP_DELETE, __VA_ARGS__ \
+	}
+#define NONE	   SNAPMAP_COND_NONE, 0
+#define ABSENT	   SNAPMAP_COND_ABSENT, 0
+#define PRESENT	   SNAPMAP_COND_PRESENT, 0
+#define WRITTEN(n) SNAPMAP_COND_VERSION, n
 
 /* @failed: index of the operation that is refused, or -1. */
 static const struct {
@@ -319,7 +325,8 @@ static void test_refused_commit_keeps_stamp_F(void **state)
 	struct fixture *map = *state;
 	struct snapmap_commit args = { .flags = SNAPMAP_COMMIT_STAMP, .stamp = 7 };
 	struct batch batch = { .data = NULL };
-	struct snapmap_op op = { .opcode = SNAPMAP_OP_PUT, .condition = SNAPMAP_COND_PRESENT,
+	struct snapmap_op op = { .opcode = SNAPMAP_OP_PUT,
+				 .condition = SNAPMAP_COND_PRESENT,
 				 .key_len = 1 };
 
 	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_COMMIT, &args), 0);
@@ -382,8 +389,23 @@ static void test_lengths_that_are_allowed_A(void **state)
 {
 	struct fixture *map = *state;
 	static const u32 key_lens[] = { 1, 7, 8, 9, 15, 16, 17, 1023, SNAPMAP_KEY_MAX };
-	static const u32 value_lens[] = { 0, 1, 15, 16, 17, 511, 512, 513, 1023, 1024, 1032, 1033,
-					  1040, 1041, 4096, 65536, SNAPMAP_VALUE_MAX - 1,
+	static const u32 value_lens[] = { 0,
+					  1,
+					  15,
+					  16,
+					  17,
+					  511,
+					  512,
+					  513,
+					  1023,
+					  1024,
+					  1032,
+					  1033,
+					  1040,
+					  1041,
+					  4096,
+					  65536,
+					  SNAPMAP_VALUE_MAX - 1,
 					  SNAPMAP_VALUE_MAX };
 	u8 *value = bytes_of(SNAPMAP_VALUE_MAX + 32, 1), *key = bytes_of(SNAPMAP_KEY_MAX, 2);
 	struct batch batch = { .data = NULL };

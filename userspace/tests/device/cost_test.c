@@ -56,7 +56,11 @@ static void load(int fd, u64 from, u64 to)
 	batch_free(&batch);
 }
 
-enum kind { UPDATE, INSERT, REMOVE };
+enum kind {
+	UPDATE,
+	INSERT,
+	REMOVE
+};
 
 static u64 commit_one(int fd, enum kind kind, u64 number)
 {

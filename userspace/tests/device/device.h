@@ -41,10 +41,10 @@ typedef __s64 s64;
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Ends the test as skipped, saying which requirement is missing. */
-#define skip_for(...)                                                                              \
-	do {                                                                                       \
-		note("SKIP " __VA_ARGS__);                                                         \
-		skip();                                                                            \
+#define skip_for(...)                      \
+	do {                               \
+		note("SKIP " __VA_ARGS__); \
+		skip();                    \
 	} while (0)
 
 /* ------------------------------------------------------------- maps */
@@ -87,8 +87,7 @@ struct batch {
 
 struct snapmap_op *batch_add(struct batch *batch, struct snapmap_op op, const void *key,
 			     const void *value);
-void batch_put(struct batch *batch, const void *key, u16 key_len, const void *value,
-	       u32 value_len);
+void batch_put(struct batch *batch, const void *key, u16 key_len, const void *value, u32 value_len);
 void batch_delete(struct batch *batch, const void *key, u16 key_len);
 /* The same for keys and values that are strings. */
 void batch_puts(struct batch *batch, const char *key, const char *value);

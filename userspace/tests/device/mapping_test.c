@@ -259,7 +259,8 @@ static void test_ranges_given_back_are_zero_D_G(void **state)
 		fill_with(map->fd, 0x7f, 100);
 		assert_true(sum_of(base, 0, bytes) > 0);
 		assert_int_equal(batch_commit(map->fd, &(struct batch){ .data = NULL },
-					      SNAPMAP_COMMIT_REPLACE, NULL), 0);
+					      SNAPMAP_COMMIT_REPLACE, NULL),
+				 0);
 		assert_true(wait_until(has_shrunk, map, 30));
 		assert_info(map->fd, &info);
 		assert_int_equal(info.used_blocks, 0);

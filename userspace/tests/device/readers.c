@@ -9,12 +9,17 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#include "readers.h"
 #include "../../lib/barrier.h"
+#include "readers.h"
 
 static const char *const fault_names[FAULTS] = {
-	"none",	 "a call failed",	      "a key is missing",	   "a torn value",
-	"mixed", "versions went back", "older than a finished commit",
+	"none",
+	"a call failed",
+	"a key is missing",
+	"a torn value",
+	"mixed",
+	"versions went back",
+	"older than a finished commit",
 };
 
 struct stage *stage_new(void)
@@ -118,8 +123,10 @@ static void ioctl_lookup(struct reader *reader, int fd, u64 *buf)
 {
 	u64 floor = atomic_load(&reader->stage->committed);
 	u32 key = random_key(reader);
-	struct snapmap_get get = { .key = (uintptr_t)&key, .key_len = sizeof(key),
-				   .value = (uintptr_t)buf, .value_len = VALUE_WORDS * 8 };
+	struct snapmap_get get = { .key = (uintptr_t)&key,
+				   .key_len = sizeof(key),
+				   .value = (uintptr_t)buf,
+				   .value_len = VALUE_WORDS * 8 };
 	int err = ioc(fd, SNAPMAP_IOC_GET, &get);
 
 	if (!err || err == -ENOENT)
@@ -293,8 +300,9 @@ void reader_lapped(struct reader *reader)
 pid_t reader_start(struct stage *stage, const char *name, unsigned int number, reader_fn run,
 		   u64 seed)
 {
-	struct reader reader = { .stage = stage, .tally = &stage->tally[number], .name = name,
-				 .rng = seed + number };
+	struct reader reader = {
+		.stage = stage, .tally = &stage->tally[number], .name = name, .rng = seed + number
+	};
 	pid_t pid = fork();
 
 	if (pid)

@@ -213,8 +213,7 @@ static int overtake(struct play *play, unsigned int i)
  */
 static void test_overtaken_readers_find_out_A_D_H(void **state)
 {
-	static const reader_fn kinds[] = { reader_live, reader_live, reader_lapped,
-					   reader_lapped };
+	static const reader_fn kinds[] = { reader_live, reader_live, reader_lapped, reader_lapped };
 	u64 i, commits = commits_to_make(4);
 	struct quarantine old;
 	struct play play;

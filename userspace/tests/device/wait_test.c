@@ -411,7 +411,8 @@ static void start_sleepers(struct sleeper sleepers[THREADS], const char *name)
 	for (i = 0; i < THREADS; i++) {
 		sleepers[i] = (struct sleeper){ .name = name, .result = -EINPROGRESS };
 		assert_int_equal(pthread_create(&sleepers[i].thread, NULL,
-						kinds[i % ARRAY_SIZE(kinds)], &sleepers[i]), 0);
+						kinds[i % ARRAY_SIZE(kinds)], &sleepers[i]),
+				 0);
 	}
 	assert_true(wait_until(all_ready, sleepers, PATIENCE));
 	nap(20000); /* most are asleep by now; it must work either way */
