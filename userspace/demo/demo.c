@@ -55,6 +55,7 @@ struct board {
 		volatile uint64_t went_back; /* older than what the reader had seen */
 		volatile uint64_t failed;
 		uint64_t syscalls; /* counted by the parent */
+		bool in_syscall;
 		pid_t pid;
 	} reader[READERS];
 };
@@ -187,7 +188,9 @@ static void reader_stopped(struct board *board, int i, int status)
 	int signal = WSTOPSIG(status);
 
 	if (signal == (SIGTRAP | 0x80)) {
-		board->reader[i].syscalls += board->reader[i].reading;
+		board->reader[i].in_syscall ^= 1;
+		board->reader[i].syscalls += board->reader[i].in_syscall &&
+					     board->reader[i].reading;
 		signal = 0;
 	}
 	ptrace(PTRACE_SYSCALL, board->reader[i].pid, NULL, signal);
