@@ -4,10 +4,13 @@
  *
  * The number of an ioctl carries the size of the caller's struct. A shorter
  * one is filled up with zeroes, a longer one must be zero where this kernel
- * knows nothing (-E2BIG), and an unknown number is -ENOTTY.
+ * knows nothing (-E2BIG), and an unknown number is -ENOTTY. A struct that
+ * cannot be written back to is refused before anything is done, so that -EFAULT
+ * does not hide a commit that has been made or a descriptor that was opened.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -48,7 +51,7 @@ long snapmap_ioctl_dispatch(const struct snapmap_ioctl *table, size_t rows, stru
 	const struct snapmap_ioctl *row = find_row(table, rows, cmd);
 	void __user *user = (void __user *)arg;
 	union any_args args;
-	size_t size;
+	size_t size, out;
 	int ret;
 
 	if (!row)
@@ -59,10 +62,11 @@ long snapmap_ioctl_dispatch(const struct snapmap_ioctl *table, size_t rows, stru
 	ret = copy_struct_from_user(&args, size, user, _IOC_SIZE(cmd));
 	if (ret)
 		return ret;
+	out = _IOC_DIR(cmd) & _IOC_READ ? min_t(size_t, size, _IOC_SIZE(cmd)) : 0;
+	if (fault_in_writeable(user, out))
+		return -EFAULT;
 	ret = row->run(file, &args);
-	if (ret == -EFAULT || !(_IOC_DIR(cmd) & _IOC_READ))
-		return ret;
-	if (copy_to_user(user, &args, min_t(size_t, size, _IOC_SIZE(cmd))))
+	if (ret != -EFAULT && copy_to_user(user, &args, out))
 		return -EFAULT;
 	return ret;
 }
