@@ -15,11 +15,12 @@ self=${0##*/}
 # depmod and modprobe are not on everybody's.
 PATH=$PATH:/usr/sbin:/sbin
 
-# All talk goes to stderr: stdout belongs to a script's answer.
+# All talk goes to stderr: stdout belongs to a script's answer. A script may have another status than 1 to fail with.
+die_status=1
 info() { printf '%s: %s\n' "$self" "$*" >&2; }
 die() {
 	info "$*"
-	exit 1
+	exit $die_status
 }
 
 # The comment block that opens a script is its --help.

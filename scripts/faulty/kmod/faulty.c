@@ -6,12 +6,12 @@
  * fault to /sys/module/snapmap/parameters/fault.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/delay.h>
 
 static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
@@ -24,35 +24,34 @@ static noinline void fault_warn(void)
 
 static noinline void fault_oops(void)
 {
-	*(int *volatile)8 = 1;
+	WRITE_ONCE(*(int *)8, 1);
 }
 
 static noinline void fault_leak(void)
 {
-	void *volatile lost = kmalloc(123, GFP_KERNEL);
+	void *lost = kmalloc(123, GFP_KERNEL);
 
-	lost = NULL;
+	OPTIMIZER_HIDE_VAR(lost);
 }
 
 static noinline void fault_use_after_free(void)
 {
-	char *volatile freed = kmalloc(100, GFP_KERNEL);
+	char *freed = kmalloc(100, GFP_KERNEL);
 
-	if (!freed)
-		return;
-	freed[0] = 1;
 	kfree(freed);
-	((volatile char *)freed)[0]++;
+	OPTIMIZER_HIDE_VAR(freed);
+	if (freed)
+		READ_ONCE(freed[0]);
 }
 
 static noinline void fault_sleep(void)
 {
 	preempt_disable();
-	msleep(1);
+	msleep(20);
 	preempt_enable();
 }
 
-/* No deadlock: the same order twice would be fine, this is what lockdep is for. */
+/* No deadlock yet: one task alone takes them in both orders. */
 static noinline void fault_lock_order(void)
 {
 	mutex_lock(&first);
@@ -68,6 +67,7 @@ static noinline void fault_lock_order(void)
 static noinline void fault_hang(void)
 {
 	wait_for_completion(&never);
+	barrier(); /* or the call is a jump, and this function in no trace */
 }
 
 static noinline void fault_busy(void)
