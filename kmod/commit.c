@@ -227,7 +227,7 @@ static int commit_locked(struct snapmap_store *store, struct snapmap_commit *arg
 	u64 stamp = store->stamp;
 	int err;
 
-	if (store->destroyed)
+	if (READ_ONCE(store->destroyed))
 		return -ENODEV;
 	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != store->version)
 		return -ECANCELED;
@@ -236,16 +236,22 @@ static int commit_locked(struct snapmap_store *store, struct snapmap_commit *arg
 	if (!retired)
 		return -ENOMEM;
 	err = build_or_retry(store, &build, args);
-	if (err) {
-		kfree(retired);
-		return err;
-	}
+	if (err)
+		goto free_retired;
 	if (args->flags & SNAPMAP_COMMIT_STAMP)
 		stamp = args->stamp;
-	snapmap_snapshot_publish(store, &build, stamp);
+	err = snapmap_snapshot_publish(store, &build, stamp);
+	if (err)
+		goto abort;
 	snapmap_reclaim_queue(store, retired, &build.retired);
 	args->blocks_copied = build.blocks_copied;
 	return 0;
+
+abort:
+	snapmap_build_abort(&build);
+free_retired:
+	kfree(retired);
+	return err;
 }
 
 static void count_outcome(struct snapmap_store *store, int err, u64 blocks_copied)

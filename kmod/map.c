@@ -10,7 +10,7 @@
  * wakes all who wait, and drops the name's reference; memory goes with the last
  * reference (promise G), which is the last open file, mapping or pin.
  *
- * Lock order: registry_lock, then store->lock.
+ * Lock order: registry_lock, then store->pin_lock.
  */
 #include <linux/ctype.h>
 #include <linux/fs.h>
@@ -228,9 +228,7 @@ static void map_end(struct device *dev)
 	struct snapmap_map *map = snapmap_map_of(dev);
 
 	cdev_device_del(&map->cdev, dev);
-	mutex_lock(&map->store.lock);
 	snapmap_store_seal(&map->store);
-	mutex_unlock(&map->store.lock);
 	wake_up_all(&map->wait);
 	put_device(dev);	/* the name's */
 	put_device(dev);	/* the caller's */
@@ -240,7 +238,7 @@ static void map_end(struct device *dev)
  * snapmap_map_destroy() - take a map's name away and end it
  * @name: the name
  *
- * Context: may sleep; waits for a commit in progress.
+ * Context: may sleep. A commit in progress will fail with -ENODEV.
  * Return: 0, -EINVAL or -ENOENT.
  */
 int snapmap_map_destroy(const char *name)

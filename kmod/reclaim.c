@@ -102,34 +102,58 @@ static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 
 	return found;	/* stays: only reclaim takes pins off, and we hold the lock */
 }
 
-/* Takes a closed pin off the list; @older: the pin before it, NULL when it is the oldest. */
-static struct snapmap_pinned *take_dead_pin(struct snapmap_store *store,
-					    struct snapmap_pinned **older)
+static bool pin_is_dead(const struct snapmap_pinned *pin)
+{
+	return !list_empty(&pin->dead_link);
+}
+
+/* The oldest of a row of closed pins, NULL when none is closed. */
+static struct snapmap_pinned *first_dead_pin(struct snapmap_store *store)
 {
 	struct snapmap_pinned *pin = NULL;
 
 	spin_lock(&store->pin_lock);
 	if (!list_empty(&store->dead_pins)) {
 		pin = list_first_entry(&store->dead_pins, struct snapmap_pinned, dead_link);
-		*older = NULL;
-		if (!list_is_first(&pin->link, &store->pins))
-			*older = list_prev_entry(pin, link);
-		list_del(&pin->dead_link);
-		list_del(&pin->link);
+		while (!list_is_first(&pin->link, &store->pins) &&
+		       pin_is_dead(list_prev_entry(pin, link)))
+			pin = list_prev_entry(pin, link);
 	}
 	spin_unlock(&store->pin_lock);
 	return pin;
 }
 
+/* Frees a closed pin. Returns the next newer one if that is closed too, else NULL. */
+static struct snapmap_pinned *reap_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
+{
+	struct snapmap_pinned *older = NULL;
+	struct snapmap_pinned *newer = NULL;
+
+	spin_lock(&store->pin_lock);
+	if (!list_is_first(&pin->link, &store->pins))
+		older = list_prev_entry(pin, link);
+	if (!list_is_last(&pin->link, &store->pins))
+		newer = list_next_entry(pin, link);
+	if (newer && !pin_is_dead(newer))
+		newer = NULL;
+	list_del(&pin->dead_link);
+	list_del(&pin->link);
+	spin_unlock(&store->pin_lock);
+
+	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - pin->held.blocks);
+	settle_runs(store, &pin->held, older);
+	kfree(pin);
+	return newer;
+}
+
+/* From old to new, so that a run skips a whole row of closed pins at once. */
 static void reap_pins(struct snapmap_store *store)
 {
-	struct snapmap_pinned *pin, *older;
+	struct snapmap_pinned *pin;
 
-	while ((pin = take_dead_pin(store, &older))) {
-		WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - pin->held.blocks);
-		settle_runs(store, &pin->held, older);
-		kfree(pin);
-	}
+	while ((pin = first_dead_pin(store)))
+		while (pin)
+			pin = reap_pin(store, pin);
 }
 
 static bool quarantine_over(const struct snapmap_store *store,

@@ -60,20 +60,24 @@ static void write_slot(struct snapmap_store *store)
  * @build: finished; its @retired is left for the caller to queue
  * @stamp: the new snapshot's stamp
  *
- * Cannot fail.
- *
  * Context: expects @store->lock held.
+ * Return: 0; -ENODEV when the map has been destroyed, with nothing changed.
  */
-void snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_build *build,
-			      u64 stamp)
+int snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_build *build,
+			     u64 stamp)
 {
 	lockdep_assert_held(&store->lock);
 	spin_lock(&store->pin_lock);
+	if (store->destroyed) {
+		spin_unlock(&store->pin_lock);
+		return -ENODEV;
+	}
 	store->version = build->version;
 	store->table = build->table;
 	store->stamp = stamp;
 	write_slot(store);
 	spin_unlock(&store->pin_lock);
+	return 0;
 }
 
 /**
@@ -113,6 +117,7 @@ void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pi
 	pin->version = store->version;
 	pin->root = store->table.root;
 	pin->header = store->control->header[store->version & 1];
+	INIT_LIST_HEAD(&pin->dead_link);
 	list_add_tail(&pin->link, &store->pins);
 	store->pin_count++;
 	spin_unlock(&store->pin_lock);
@@ -141,15 +146,21 @@ void snapmap_snapshot_unpin(struct snapmap_store *store, struct snapmap_pinned *
  * snapmap_store_seal() - refuse all further commits
  * @store: the map's snapshots
  *
- * The last snapshot stays readable for who has the map open.
+ * The last snapshot stays readable for who has the map open. A commit that is
+ * being built meanwhile fails when it comes to publish, so nobody waits for it.
  *
- * Context: expects @store->lock held.
+ * Context: any that may take a spinlock.
  */
 void snapmap_store_seal(struct snapmap_store *store)
 {
-	lockdep_assert_held(&store->lock);
-	store->destroyed = true;
-	WRITE_ONCE(store->control->state, store->control->state | SNAPMAP_STATE_DESTROYED);
+	spin_lock(&store->pin_lock);
+	WRITE_ONCE(store->destroyed, true);
+	/*
+	 * Who sees the flag sees the last version; pairs with the load-acquire
+	 * of state in snapmap_live_state().
+	 */
+	smp_store_release(&store->control->state, SNAPMAP_STATE_DESTROYED);
+	spin_unlock(&store->pin_lock);
 }
 
 /**

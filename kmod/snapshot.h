@@ -27,7 +27,7 @@
  *	takes elements off, under @lock too
  * @dead_pins: those of @pins that are closed and wait for reclaim; @pin_lock
  * @pin_count: pins that are open; @pin_lock
- * @destroyed: no more commits; @lock
+ * @destroyed: no more commits; @pin_lock
  * @commits: counter; @lock
  * @conflicts: counter; @lock
  * @failures: counter; @lock
@@ -80,7 +80,7 @@ int snapmap_store_init(struct snapmap_store *store, const char *name,
 		       const struct snapmap_backing *backing, u64 limit, u64 seed, u64 map_id);
 void snapmap_store_exit(struct snapmap_store *store);
 void snapmap_store_seal(struct snapmap_store *store);
-void snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_build *build,
+int snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_build *build,
 			      u64 stamp);
 u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root);
 void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pin);

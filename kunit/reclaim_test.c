@@ -56,9 +56,10 @@ static int write_all(struct snapmap_store *store)
 		return err;
 	}
 	snapmap_build_finish(&build);
-	snapmap_snapshot_publish(store, &build, 0);
-	snapmap_reclaim_queue(store, retired, &build.retired);
-	return 0;
+	err = snapmap_snapshot_publish(store, &build, 0);
+	if (!err)
+		snapmap_reclaim_queue(store, retired, &build.retired);
+	return err;
 }
 
 static int commit(struct snapmap_store *store, enum snapmap_urgency urgency)
@@ -161,9 +162,7 @@ static void test_seal(struct kunit *test)
 	struct snapmap_store *store = test->priv;
 	struct snapmap_info info;
 
-	mutex_lock(&store->lock);
 	snapmap_store_seal(store);
-	mutex_unlock(&store->lock);
 	snapmap_store_info(store, &info);
 	KUNIT_EXPECT_EQ(test, info.state, (u32)SNAPMAP_STATE_DESTROYED);
 	KUNIT_EXPECT_EQ(test, info.header.version, 1ULL);

@@ -98,9 +98,8 @@ static inline bool snapmap_live_intact(const struct snapmap_control *control, u6
  * snapmap_live_state() - the map's state
  * @control: the control page
  *
- * The acquire pairs with the map's mutex, which in kmod/snapshot.c puts the last
- * publication before the store of SNAPMAP_STATE_DESTROYED: who sees the latter
- * sees the last version in the next load.
+ * The acquire pairs with the store-release of state in kmod/snapshot.c
+ * (snapmap_store_seal): who sees SNAPMAP_STATE_DESTROYED sees the last version.
  */
 static inline u32 snapmap_live_state(const struct snapmap_control *control)
 {

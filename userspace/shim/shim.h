@@ -174,6 +174,7 @@ static inline void list_del(struct list_head *node)
 }
 
 #define list_empty(head)		     ((head)->next == (head))
+#define list_is_last(node, head)	     ((node)->next == (head))
 #define list_is_first(node, head)	     ((node)->prev == (head))
 #define list_entry(p, type, member)	     container_of(p, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
