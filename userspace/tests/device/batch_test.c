@@ -459,7 +459,7 @@ static void test_competing_writers_C(void **state)
 
 	assert_int_equal(put_bytes(map->fd, "counter", &total, sizeof(total)), 0);
 	for (i = 0; i < WRITERS; i++)
-		if (!fork())
+		if (!child_start())
 			_exit(writer_process(map->name, i & 1));
 	for (i = 0; i < WRITERS; i++) {
 		assert_true(wait(&status) > 0);

@@ -156,7 +156,7 @@ static void kill_one_commit(struct kills *kills, u64 *rng)
 	pid_t pid;
 
 	fill_batch(&batch, 0, KILLABLE, kills->mark + 1);
-	pid = fork();
+	pid = child_start();
 	if (!pid)
 		_exit(-batch_commit(kills->map->fd, &batch, kills->flags, NULL));
 	nap(random_below(rng, 2 * kills->full_ns / 1000));
@@ -223,7 +223,7 @@ static void test_killed_while_waiting_for_a_commit_E_F(void **state)
 
 	fill_batch(&batch, 0, KILLABLE, 1);
 	for (i = 0; i < 6; i++) {
-		pids[i] = fork();
+		pids[i] = child_start();
 		if (!pids[i])
 			_exit(-batch_commit(map->fd, &batch, 0, NULL));
 	}

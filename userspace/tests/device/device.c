@@ -3,8 +3,10 @@
  * device.c - maps, their state, and the fixture
  */
 #include <dirent.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "device.h"
@@ -240,6 +242,15 @@ void *shared_page(void)
 	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return page == MAP_FAILED ? NULL : page;
+}
+
+pid_t child_start(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
 }
 
 /* The seed of a random test: SNAPMAP_SEED, or a new one; printed either way. */

@@ -120,6 +120,9 @@ u64 now_ns(void);
 /* A zeroed page that children share. */
 void *shared_page(void);
 
+/* fork(); the child does not outlive this process. */
+pid_t child_start(void);
+
 u64 seed_of_test(void);
 u64 random_next(u64 *state);
 u64 random_below(u64 *state, u64 bound);

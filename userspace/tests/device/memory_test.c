@@ -259,7 +259,7 @@ static bool cgroups_are_gone(void *data)
 static int create_in_cgroup(const char *group, const char *name)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (!pid)
 		_exit(enter_cgroup(group) || map_create(name, FIXTURE_LIMIT));
@@ -271,7 +271,7 @@ static int create_in_cgroup(const char *group, const char *name)
 static int commit_in_cgroup(const char *group, const char *name, u32 first, u32 end)
 {
 	int status, fd, err = 0;
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (pid) {
 		waitpid(pid, &status, 0);
@@ -319,7 +319,7 @@ static void test_creating_cgroup_is_charged_G(void **state)
 
 static pid_t start_canary(const char *group)
 {
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (pid)
 		return pid;

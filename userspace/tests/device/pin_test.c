@@ -258,7 +258,7 @@ static void test_pin_is_passed_to_one_who_cannot_open_the_map(void **state)
 
 	assert_int_equal(put_string(map->fd, "secret", "shared"), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	pid = fork();
+	pid = child_start();
 	if (!pid) {
 		close(map->fd);
 		_exit(use_as_nobody(map->name, ends[1]));
@@ -308,7 +308,7 @@ static void test_copies_are_one_pin(void **state)
 	assert_int_equal(sysfs_value(map->name, "pins"), 1);
 	close(pin);
 	assert_int_equal(sysfs_value(map->name, "pins"), 1);
-	pid = fork();
+	pid = child_start();
 	if (!pid)
 		_exit(0);
 	waitpid(pid, &status, 0);
@@ -361,7 +361,7 @@ static void test_killed_holder_leaves_no_trace_E_G(void **state)
 
 	assert_int_equal(commit_round(map->fd, 0, KEYS, 0), 0);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	pid = fork();
+	pid = child_start();
 	if (!pid)
 		_exit(hold_pins(map->name, ends[1]));
 	assert_int_equal(read(ends[0], &byte, 1), 1);

@@ -7,7 +7,6 @@
  */
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 #include "../../lib/barrier.h"
 #include "readers.h"
@@ -303,11 +302,10 @@ pid_t reader_start(struct stage *stage, const char *name, unsigned int number, r
 	struct reader reader = {
 		.stage = stage, .tally = &stage->tally[number], .name = name, .rng = seed + number
 	};
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run(&reader);
 	_exit(0);
 }

@@ -13,10 +13,11 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "device.h"
 
-#define PATIENCE 60
+#define PATIENCE 20
 #define THREADS	 6
 
 static int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out)
@@ -308,7 +309,7 @@ static int wait_under_signals(int fd)
 static void test_wait_ends_in_time_under_signals(void **state)
 {
 	struct fixture *map = *state;
-	struct child child = { .pid = fork() };
+	struct child child = { .pid = child_start() };
 	bool ended;
 
 	if (!child.pid)
@@ -418,12 +419,28 @@ static void start_sleepers(struct sleeper sleepers[THREADS], const char *name)
 	nap(20000); /* most are asleep by now; it must work either way */
 }
 
+/* A thread that does not end is woken by a signal, and counts as failed. */
+static bool join_in_time(pthread_t thread)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE;
+	if (!pthread_timedjoin_np(thread, NULL, &end))
+		return true;
+	pthread_kill(thread, SIGUSR2);
+	pthread_join(thread, NULL);
+	return false;
+}
+
 static void assert_all_wake(struct sleeper sleepers[THREADS], u64 version)
 {
-	int i;
+	int i, late = 0;
 
+	for (i = 0; i < THREADS; i++)
+		late += !join_in_time(sleepers[i].thread);
+	assert_int_equal(late, 0);
 	for (i = 0; i < THREADS; i++) {
-		pthread_join(sleepers[i].thread, NULL);
 		assert_int_equal(sleepers[i].result, 0);
 		assert_int_equal(sleepers[i].version, version);
 	}
@@ -477,7 +494,7 @@ static void test_threads_share_a_blocking_descriptor_C(void **state)
 	struct fixture *map = *state;
 	static struct crowd crowd;
 	pthread_t threads[THREADS];
-	int i, given = 0;
+	int i, given = 0, late = 0;
 
 	crowd.fd = open_reader(map, 0);
 	for (i = 0; i < THREADS; i++)
@@ -486,7 +503,8 @@ static void test_threads_share_a_blocking_descriptor_C(void **state)
 		assert_int_equal(put_string(map->fd, "a", "1"), 0);
 	assert_int_equal(map_destroy(map->name), 0);
 	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+		late += !join_in_time(threads[i]);
+	assert_int_equal(late, 0);
 	for (i = 0; i <= SHARED + 1; i++) {
 		assert_in_range(crowd.given[i], 0, 1);
 		given += crowd.given[i];
@@ -552,11 +570,11 @@ static void test_no_wake_up_is_lost_to_signals_C(void **state)
 	u64 version = 1;
 	bool fine;
 
-	follower = fork();
+	follower = child_start();
 	if (!follower)
 		_exit(follow_versions(map->name, seen));
 	fine = has_seen(seen, version);
-	sender = fork();
+	sender = child_start();
 	if (!sender)
 		_exit(send_signals(follower));
 	while (fine && version <= FOLLOWED)
@@ -591,5 +609,8 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
+	struct sigaction wake = { .sa_handler = ignore_signal };
+
+	sigaction(SIGUSR2, &wake, NULL);
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
 }
