@@ -53,8 +53,10 @@
  *	   reused meanwhile: discard everything and start again
  *
  * The writer stores root[(v + 1) & 1] before it store-releases version v + 1,
- * and stores oldest, then a write barrier, before it writes to a block that
- * any version below oldest could reach. A version that has passed step 5 was
+ * executes a write barrier before it writes to a slot again, so that who reads
+ * anything newer from the slot of v also reads a newer version in step 3, and
+ * stores oldest, then a write barrier, before it writes to a block that any
+ * version below oldest could reach. A version that has passed step 5 was
  * read whole (promises A and B); the version is the linearization point (C).
  *
  * WHAT A READER MUST CHECK, because between steps 3 and 5 any byte of a block
