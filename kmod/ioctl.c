@@ -10,7 +10,6 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -63,7 +62,8 @@ long snapmap_ioctl_dispatch(const struct snapmap_ioctl *table, size_t rows, stru
 	if (ret)
 		return ret;
 	out = _IOC_DIR(cmd) & _IOC_READ ? min_t(size_t, size, _IOC_SIZE(cmd)) : 0;
-	if (fault_in_writeable(user, out))
+	/* The same bytes, as a probe: nothing must change when the call fails. */
+	if (copy_to_user(user, &args, out))
 		return -EFAULT;
 	ret = row->run(file, &args);
 	if (ret != -EFAULT && copy_to_user(user, &args, out))
