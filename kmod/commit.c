@@ -18,6 +18,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "broken.h"
 #include "commit.h"
 #include "reclaim.h"
 
@@ -198,6 +199,8 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 		snapmap_build_clear(build);
 	err = apply_batch(build, &window, args);
 	kvfree(window.data);
+	if (err == -EINTR && snapmap_broken(SNAPMAP_BREAK_HALF))
+		err = 0;
 	if (err)
 		snapmap_build_abort(build);
 	else
@@ -229,7 +232,8 @@ static int commit_locked(struct snapmap_store *store, struct snapmap_commit *arg
 
 	if (READ_ONCE(store->destroyed))
 		return -ENODEV;
-	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != store->version)
+	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != store->version &&
+	    !snapmap_broken(SNAPMAP_BREAK_VERSION))
 		return -ECANCELED;
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	retired = kzalloc(sizeof(*retired), SNAPMAP_GFP);
@@ -271,7 +275,9 @@ static int check_args(const struct snapmap_commit *args)
 	const u32 known = SNAPMAP_COMMIT_REPLACE | SNAPMAP_COMMIT_IF_VERSION |
 			  SNAPMAP_COMMIT_STAMP;
 
-	if (args->flags & ~known || args->reserved)
+	if (args->flags & ~known && !snapmap_broken(SNAPMAP_BREAK_FLAGS))
+		return -EINVAL;
+	if (args->reserved)
 		return -EINVAL;
 	if (args->if_version && !(args->flags & SNAPMAP_COMMIT_IF_VERSION))
 		return -EINVAL;

@@ -25,6 +25,7 @@
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
 
+#include "broken.h"
 #include "compat.h"
 #include "map.h"
 #include "mapping.h"
@@ -292,6 +293,15 @@ static int copy_value(struct snapmap_map *map, u64 root, const struct snapmap_ke
 	return 0;
 }
 
+/* What KCSAN must find. */
+static void race(void)
+{
+	static unsigned long gets;
+
+	if (snapmap_broken(SNAPMAP_BREAK_RACE))
+		gets++;
+}
+
 static int get_into(struct snapmap_map *map, u64 root, struct snapmap_get *args, void *buffer,
 		    u32 capacity)
 {
@@ -303,6 +313,7 @@ static int get_into(struct snapmap_map *map, u64 root, struct snapmap_get *args,
 		return -EFAULT;
 	key.hash = snapmap_hash(map->store.seed, data, key.len);
 	rcu_read_lock();
+	race();
 	if (!args->version)
 		args->version = snapmap_snapshot_current(&map->store, &root);
 	err = copy_value(map, root, &key, args, buffer, capacity);

@@ -26,6 +26,7 @@
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
 
+#include "broken.h"
 #include "compat.h"
 #include "map.h"
 #include "mapping.h"
@@ -113,7 +114,8 @@ int snapmap_mapping_mmap(struct snapmap_map *map, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_pgoff >= pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
-	vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE | VM_MAYEXEC);
+	vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP,
+		     snapmap_broken(SNAPMAP_BREAK_WRITE) ? 0 : VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_private_data = map;
 	vma->vm_ops = &mapping_vm_ops;
 	return 0;

@@ -28,6 +28,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "broken.h"
 #include "reclaim.h"
 
 /* A batch this old has outlived every reader, however few commits came after. */
@@ -75,7 +76,8 @@ static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *run
 	u32 block;
 
 	while ((block = snapmap_runlist_pop(arena, runs))) {
-		if (!pin || pin->version < snapmap_arena_run(arena, block)->birth) {
+		if (!pin || pin->version < snapmap_arena_run(arena, block)->birth ||
+		    snapmap_broken(SNAPMAP_BREAK_PINS)) {
 			free_retired_run(store, block);
 			continue;
 		}
@@ -170,6 +172,8 @@ static bool quarantine_over(const struct snapmap_store *store,
 static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *retired,
 			   enum snapmap_urgency urgency)
 {
+	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
+		return true;
 	if (urgency == SNAPMAP_RECLAIM_NOW) {
 		cond_synchronize_rcu(retired->cookie);
 		return true;
@@ -179,7 +183,8 @@ static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *
 
 static void settle_batch(struct snapmap_store *store, struct snapmap_retired *retired)
 {
-	WRITE_ONCE(store->control->oldest, retired->version);
+	if (!snapmap_broken(SNAPMAP_BREAK_REUSE))
+		WRITE_ONCE(store->control->oldest, retired->version);
 	/*
 	 * Before anything is written to a block of the batch. Pairs with the
 	 * barrier before a live reader looks at oldest: snapmap_live_intact().

@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 
+#include "broken.h"
 #include "snapshot.h"
 #include "reclaim.h"
 
@@ -101,6 +102,8 @@ u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root)
 		/* Pairs with smp_wmb() in write_slot(). */
 		smp_rmb();
 	} while (READ_ONCE(control->version) != version);
+	if (snapmap_broken(SNAPMAP_BREAK_STALE))
+		*root = READ_ONCE(control->root[!(version & 1)]);
 	return version;
 }
 

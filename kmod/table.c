@@ -26,6 +26,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "broken.h"
 #include "table.h"
 
 /*
@@ -770,5 +771,6 @@ static void free_run(struct snapmap_build *build, u32 block)
  */
 void snapmap_build_abort(struct snapmap_build *build)
 {
-	visit_all(build, true, free_run);
+	if (!snapmap_broken(SNAPMAP_BREAK_ABORT))
+		visit_all(build, true, free_run);
 }

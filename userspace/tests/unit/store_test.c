@@ -14,6 +14,7 @@
 #include "../../../kmod/commit.h"
 #include "../../../kmod/reclaim.h"
 #include "../../shim/heap.h"
+#include "broken.h"
 #include "random.h"
 
 long shim_fail_alloc = -1;

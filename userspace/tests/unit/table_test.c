@@ -14,6 +14,7 @@
 
 #include "../../../kmod/table.h"
 #include "../../shim/heap.h"
+#include "broken.h"
 #include "forge.h"
 #include "random.h"
 
