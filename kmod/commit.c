@@ -38,17 +38,22 @@ struct window {
 	u32 end;
 };
 
-/* Makes sure that @want bytes of the batch stand at @pos. */
+/*
+ * Makes sure that @want bytes of the batch stand at @pos. What there is of a
+ * batch that is cut off is read all the same: a bad address is -EFAULT.
+ */
 static int window_fill(struct window *window, u32 want)
 {
 	u32 have = window->end - window->pos;
 	u8 *data = window->data;
+	bool cut_off;
 	u32 more;
 
 	if (have >= want)
 		return 0;
-	if (want - have > window->left)
-		return -EINVAL;
+	cut_off = want - have > window->left;
+	if (cut_off)
+		want = have + window->left;
 	if (want > window->size) {
 		data = kvmalloc(want, SNAPMAP_GFP);
 		if (!data)
@@ -68,7 +73,7 @@ static int window_fill(struct window *window, u32 want)
 	window->from += more;
 	window->left -= more;
 	window->end += more;
-	return 0;
+	return cut_off ? -EINVAL : 0;
 }
 
 static int check_op(const struct snapmap_op *op, u32 flags)
@@ -309,6 +314,8 @@ int snapmap_commit(struct snapmap_store *store, struct snapmap_commit *args)
 	if (mutex_lock_killable(&store->lock))
 		return -EINTR;
 	err = commit_locked(store, args);
+	if (err)
+		args->missing = 0;
 	if (!err || err == -ECANCELED)
 		args->version = store->version;
 	count_outcome(store, err, args->blocks_copied);

@@ -13,11 +13,13 @@
  *	EACCES		mmap: a writable or executable mapping was asked for
  *	E2BIG		the struct is longer than the kernel knows and not 0 there
  *	EBADF		the descriptor is not open for reading (GET, PIN, WAIT, INFO,
- *			read) or for writing (COMMIT)
+ *			read) or for writing (COMMIT; CREATE and DESTROY)
  *	ECANCELED	COMMIT: a condition did not hold; nothing has changed;
  *			@version and @failed_op say where
  *	EEXIST		CREATE: a map of that name exists
- *	EFAULT		a pointer leads outside the caller's memory
+ *	EFAULT		a pointer leads outside the caller's memory, or to a struct with
+ *			"out" members that cannot be written to; nothing has changed,
+ *			the struct included
  *	EINTR		a signal ended the call (COMMIT: only a fatal one); nothing has
  *			changed
  *	EINVAL		an unknown flag, a reserved member that is not 0, a malformed
@@ -104,7 +106,8 @@ struct snapmap_destroy {
  * @pins: out: number of pins
  * @commits: out: commits published
  * @conflicts: out: commits refused with ECANCELED
- * @failures: out: commits that failed with any other errno
+ * @failures: out: commits that failed with any other errno; not those of which
+ *	the struct was refused, or that were killed while they waited their turn
  * @blocks_copied: out: blocks written by all commits published
  * @map_id: out: see struct snapmap_control
  * @name: out: the map's name
@@ -181,8 +184,8 @@ struct snapmap_op {
  * @version: out: the new version; on ECANCELED the current one; else 0
  * @failed_op: out: index of the first operation that was refused, on ECANCELED,
  *	EINVAL, EMSGSIZE; SNAPMAP_NO_OP when no single operation was at fault
- * @missing: out: deletes that found no key
- * @blocks_copied: out: blocks that the commit wrote
+ * @missing: out: deletes that found no key; 0 when the commit failed
+ * @blocks_copied: out: blocks that the commit wrote; 0 when it failed
  *
  * Operations apply in order and are seen all at once. A batch without
  * operations publishes a version too.
