@@ -314,6 +314,7 @@ static const struct CMUnitTest tests[] = {
 	bench_test(test_out_members_are_ignored),
 	bench_test(test_answers_of_a_refused_commit_F),
 	bench_test(test_what_counts_as_a_failure),
+	caught_test("flags", test_unknown_flags_F_H),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 

@@ -155,4 +155,24 @@ int plain_teardown(void **state);
 /* To be the last test of each executable. */
 void test_nothing_is_left_G(void **state);
 
+/* ------------------------------------------------------------- tests of the tests */
+
+/**
+ * struct caught - a rule of the module that is switched off
+ * @broken: its name in kmod/broken.h
+ * @test: the test of this program that must fail then
+ */
+struct caught {
+	const char *broken;
+	const char *test;
+};
+
+void test_break_is_caught(void **state);
+
+#define caught_test(which, by)                                                               \
+	{                                                                                    \
+		.name = "test_break_" which "_is_caught", .test_func = test_break_is_caught, \
+		.initial_state = (void *)&(struct caught){ which, #by },                     \
+	}
+
 #endif /* DEVICE_H */
