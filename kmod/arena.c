@@ -29,6 +29,7 @@
 #include <linux/string.h>
 
 #include "arena.h"
+#include "broken.h"
 
 static struct snapmap_chunk *chunk_of(struct snapmap_arena *arena, u32 block)
 {
@@ -213,7 +214,8 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot)
 	struct snapmap_chunk *chunk;
 	u32 first, i;
 
-	if (arena->resident + chunk_bytes(slot_blocks(slot)) > arena->limit)
+	if (arena->resident + chunk_bytes(slot_blocks(slot)) > arena->limit &&
+	    !snapmap_broken(SNAPMAP_BREAK_LIMIT))
 		return -ENOSPC;
 	caller = set_active_memcg(arena->memcg);
 	chunk = chunk_alloc(arena, slot);

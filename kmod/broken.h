@@ -29,6 +29,9 @@
  * @SNAPMAP_BREAK_STALE: GET answers from the snapshot before the current one
  * @SNAPMAP_BREAK_VERSION: COMMIT does not compare the expected version
  * @SNAPMAP_BREAK_RACE: GET writes without any synchronization
+ * @SNAPMAP_BREAK_LIMIT: an arena grows past its limit
+ * @SNAPMAP_BREAK_SPLIT: the halves of a split leaf change places
+ * @SNAPMAP_BREAK_SEAL: a map that has been destroyed takes commits
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -40,6 +43,9 @@ enum snapmap_break {
 	SNAPMAP_BREAK_STALE,
 	SNAPMAP_BREAK_VERSION,
 	SNAPMAP_BREAK_RACE,
+	SNAPMAP_BREAK_LIMIT,
+	SNAPMAP_BREAK_SPLIT,
+	SNAPMAP_BREAK_SEAL,
 };
 
 #ifdef SNAPMAP_TEST
@@ -56,6 +62,9 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_STALE] = "stale",
 		[SNAPMAP_BREAK_VERSION] = "version",
 		[SNAPMAP_BREAK_RACE] = "race",
+		[SNAPMAP_BREAK_LIMIT] = "limit",
+		[SNAPMAP_BREAK_SPLIT] = "split",
+		[SNAPMAP_BREAK_SEAL] = "seal",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

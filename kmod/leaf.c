@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/xxhash.h>
 
+#include "broken.h"
 #include "leaf.h"
 
 /**
@@ -225,6 +226,8 @@ bool snapmap_leaf_matches(const struct snapmap_leaf_filter *filter,
 	if (filter->want < 0)
 		return true;
 	hash = snapmap_hash(filter->seed, entry + 1, entry->key_len);
+	if (snapmap_broken(SNAPMAP_BREAK_SPLIT))
+		hash = ~hash;
 	return (int)(hash >> (63 - filter->bit) & 1) == filter->want;
 }
 

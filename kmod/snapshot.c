@@ -69,7 +69,7 @@ int snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_b
 {
 	lockdep_assert_held(&store->lock);
 	spin_lock(&store->pin_lock);
-	if (store->destroyed) {
+	if (store->destroyed && !snapmap_broken(SNAPMAP_BREAK_SEAL)) {
 		spin_unlock(&store->pin_lock);
 		return -ENODEV;
 	}

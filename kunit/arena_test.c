@@ -3,10 +3,12 @@
  * arena_test.c - KUnit suite of kmod/arena.c
  */
 #include <kunit/test.h>
-#include <linux/random.h>
+#include <linux/prandom.h>
 #include <linux/slab.h>
+#include <linux/snapmap.h>
 
 #include "backing.h"
+#include "fault.h"
 
 #define TEST_LIMIT	(16U << 20)
 
@@ -98,6 +100,23 @@ static void test_trim(struct kunit *test)
 	}
 }
 
+/* As a pool for the next commits, an eighth of what is in use is kept. */
+static void test_trim_keeps_a_pool(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 runs[3];
+	int err, i;
+
+	for (i = 0; i < ARRAY_SIZE(runs); i++)
+		runs[i] = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err);
+	snapmap_arena_free(arena, runs[1]);
+	snapmap_arena_free(arena, runs[2]);
+	snapmap_arena_trim(arena);
+	KUNIT_EXPECT_GE(test, arena->free, arena->used / 8);
+	KUNIT_EXPECT_LT(test, arena->free, SNAPMAP_CHUNK_BLOCKS + arena->used / 8);
+	KUNIT_EXPECT_NOT_NULL(test, arena->chunks[snapmap_arena_slot(runs[0])]);
+}
+
 /* A view answers for what is populated and for nothing else. */
 static void test_view_bounds(struct kunit *test)
 {
@@ -114,12 +133,209 @@ static void test_view_bounds(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, snapmap_view_at(&view, 8, U32_MAX));
 }
 
+/* Promise G: what each limit holds is used, and no more; a chunk must fit. */
+static void test_least_and_greatest_limit(struct kunit *test)
+{
+	struct snapmap_arena *arena = kunit_kzalloc(test, sizeof(*arena), GFP_KERNEL);
+	int err = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	KUNIT_ASSERT_EQ(test, snapmap_arena_init(arena, &test_backing, SNAPMAP_LIMIT_MIN), 0);
+	while (snapmap_arena_alloc(arena, 1, 2, &err))
+		;
+	KUNIT_EXPECT_EQ(test, err, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CHUNK_SMALL);
+	KUNIT_EXPECT_LE(test, arena->resident, SNAPMAP_LIMIT_MIN);
+	snapmap_arena_destroy(arena);
+
+	memset(arena, 0, sizeof(*arena));
+	KUNIT_ASSERT_EQ(test, snapmap_arena_init(arena, &test_backing, SNAPMAP_LIMIT_MAX), 0);
+	KUNIT_EXPECT_LT(test, arena->blocks, SNAPMAP_BLOCKS_MAX);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_slot(arena->blocks - 1), arena->slots - 1);
+	snapmap_arena_destroy(arena);
+
+	memset(arena, 0, sizeof(*arena));
+	err = snapmap_arena_init(arena, &test_backing, 32U << 10);
+	KUNIT_EXPECT_EQ(test, err, -ENOSPC);
+	if (!err)
+		snapmap_arena_destroy(arena);
+}
+
+/* A run of every length there is, small ones in one group, long ones at a group's begin. */
+static void test_run_lengths(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 blocks, run;
+	int err;
+
+	for (blocks = 1; blocks <= SNAPMAP_CHUNK_BLOCKS; blocks += 1 + blocks / 16) {
+		run = snapmap_arena_alloc(arena, blocks, blocks, &err);
+		KUNIT_ASSERT_NE(test, run, 0U);
+		KUNIT_EXPECT_EQ(test, snapmap_arena_run(arena, run)->blocks, blocks);
+		KUNIT_EXPECT_EQ(test, snapmap_arena_slot(run),
+				snapmap_arena_slot(run + blocks - 1));
+		if (blocks > SNAPMAP_GROUP_BLOCKS)
+			KUNIT_EXPECT_EQ(test, run % SNAPMAP_GROUP_BLOCKS, 0U);
+		snapmap_arena_free(arena, run);
+	}
+	run = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err);
+	KUNIT_EXPECT_EQ(test, run % SNAPMAP_CHUNK_BLOCKS, 0U);
+	KUNIT_EXPECT_NE(test, run, 0U);
+	snapmap_arena_free(arena, run);
+}
+
+/* Takes as many runs of @blocks as the arena has without growing; returns their number. */
+static u32 take_all(struct snapmap_arena *arena, u32 blocks)
+{
+	u64 resident = arena->resident;
+	u32 runs = 0;
+	u32 run;
+	int err;
+
+	while ((run = snapmap_arena_alloc(arena, blocks, 2, &err)) && arena->resident == resident)
+		runs++;
+	if (run)
+		snapmap_arena_free(arena, run);
+	return runs;
+}
+
+/* Small runs fill the gaps that others have left, to the last block. */
+static void test_gaps_are_filled(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 group, run;
+	int err;
+
+	/* Five blocks of each group of the first chunk: gaps of three. */
+	for (group = 1; group < SNAPMAP_CHUNK_SMALL / SNAPMAP_GROUP_BLOCKS; group++) {
+		run = snapmap_arena_alloc(arena, 5, 2, &err);
+		KUNIT_ASSERT_EQ(test, run, group * SNAPMAP_GROUP_BLOCKS);
+	}
+	KUNIT_EXPECT_EQ(test, take_all(arena, 3), group - 1);
+	KUNIT_EXPECT_EQ(test, arena->chunks[0]->used, SNAPMAP_CHUNK_SMALL);
+}
+
+/* Best fit: a gap that is just large enough is taken before a larger one. */
+static void test_best_fit(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 seven, four;
+	int err;
+
+	seven = snapmap_arena_alloc(arena, 7, 2, &err);
+	four = snapmap_arena_alloc(arena, 4, 2, &err);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), seven + 7);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 2, 2, &err), four + 4);
+	snapmap_arena_free(arena, seven);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 2, 2, &err), four + 6);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 6, 2, &err), seven);
+}
+
+#define RUNS	256
+
+/* What is in use and what is free is counted right, whatever comes and goes. */
+static void test_random_runs(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u64 used = SNAPMAP_CONTROL_BLOCKS;
+	u32 *runs = kunit_kcalloc(test, RUNS, sizeof(*runs), GFP_KERNEL);
+	struct rnd_state random;
+	u32 round, i, blocks;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, runs);
+	prandom_seed_state(&random, 1);
+	for (round = 0; round < 20000; round++) {
+		i = prandom_u32_state(&random) % RUNS;
+		blocks = prandom_u32_state(&random) % 16 ? 1 + round % 8 : 1 + round % 600;
+		if (runs[i]) {
+			used -= snapmap_arena_run(arena, runs[i])->blocks;
+			snapmap_arena_free(arena, runs[i]);
+			runs[i] = 0;
+		} else {
+			runs[i] = snapmap_arena_alloc(arena, blocks, round, &err);
+			used += runs[i] ? blocks : 0;
+		}
+		if (round % 512 == 0)
+			snapmap_arena_trim(arena);
+		KUNIT_ASSERT_EQ(test, arena->used, used);
+	}
+	for (i = 0; i < RUNS; i++)
+		if (runs[i])
+			snapmap_arena_free(arena, runs[i]);
+	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
+	snapmap_arena_trim(arena);
+	KUNIT_EXPECT_EQ(test, arena->used + arena->free, (u64)SNAPMAP_CHUNK_SMALL);
+}
+
+/* Lists of runs keep their order and their sum; the empty ones are no exception. */
+static void test_runlists(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	struct snapmap_runlist list = {}, other = {};
+	u32 runs[6];
+	int err, i;
+
+	for (i = 0; i < 6; i++) {
+		runs[i] = snapmap_arena_alloc(arena, i + 1, 2, &err);
+		snapmap_runlist_add(arena, i < 3 ? &list : &other, runs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, list.blocks, 1 + 2 + 3ULL);
+	snapmap_runlist_splice(arena, &list, &other);
+	KUNIT_EXPECT_EQ(test, other.head, 0U);
+	KUNIT_EXPECT_EQ(test, other.blocks, 0ULL);
+	snapmap_runlist_splice(arena, &list, &other);
+	snapmap_runlist_splice(arena, &other, &list);
+	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &list), 0U);
+	KUNIT_EXPECT_EQ(test, other.blocks, 21ULL);
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), runs[i]);
+	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), 0U);
+	KUNIT_EXPECT_EQ(test, other.blocks, 0ULL);
+}
+
+/* Promise F: a chunk that cannot be had leaves the arena as it was. */
+static void test_growth_faults(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u64 resident = arena->resident, free = arena->free;
+	struct faults faults = {};
+	u32 run;
+	int err;
+
+	fault_require(test);
+	while (faults_next(&faults)) {
+		faults_begin(&faults);
+		run = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_SMALL, 2, &err);
+		faults_end(&faults);
+		if (run) {
+			snapmap_arena_free(arena, run);
+			snapmap_arena_trim(arena);
+		} else {
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			faults.failures++;
+		}
+		KUNIT_ASSERT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
+		KUNIT_ASSERT_EQ(test, arena->resident, resident);
+		KUNIT_ASSERT_EQ(test, arena->free, free);
+	}
+	faults_expect(test, &faults, 3);	/* of the chunk, its runs, groups, data */
+}
+
 static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_slots_cover_the_span),
 	KUNIT_CASE(test_runs_are_disjoint),
 	KUNIT_CASE(test_limit),
 	KUNIT_CASE(test_trim),
+	KUNIT_CASE(test_trim_keeps_a_pool),
 	KUNIT_CASE(test_view_bounds),
+	KUNIT_CASE(test_least_and_greatest_limit),
+	KUNIT_CASE(test_run_lengths),
+	KUNIT_CASE(test_gaps_are_filled),
+	KUNIT_CASE(test_best_fit),
+	KUNIT_CASE(test_random_runs),
+	KUNIT_CASE(test_runlists),
+	KUNIT_CASE(test_growth_faults),
 	{}
 };
 

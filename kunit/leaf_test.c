@@ -3,6 +3,8 @@
  * leaf_test.c - KUnit suite of kmod/leaf.c
  */
 #include <kunit/test.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
 
 #include "../kmod/arena.h"
 #include "../kmod/leaf.h"
@@ -111,22 +113,239 @@ static void test_split(struct kunit *test)
 	}
 }
 
+/* The smallest leaf for so many granules: beside its tags it has the room, a smaller one not. */
+static void test_leaf_sizes(struct kunit *test)
+{
+	u32 granules, blocks, room;
+
+	for (granules = 1; granules <= 124; granules++) {
+		blocks = snapmap_leaf_size_for(granules);
+		room = blocks * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks);
+		KUNIT_EXPECT_LE(test, blocks, (u32)SNAPMAP_LEAF_BLOCKS_MAX);
+		KUNIT_EXPECT_GE(test, room, granules);
+		room = (blocks - 1) * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks - 1);
+		KUNIT_EXPECT_TRUE(test, blocks == 1 || room < granules);
+	}
+	KUNIT_EXPECT_GT(test, snapmap_leaf_size_for(125), (u32)SNAPMAP_LEAF_BLOCKS_MAX);
+}
+
+/* Up to which length a value lies in the leaf, for the shortest and the longest key. */
+static void test_inline_limit(struct kunit *test)
+{
+	static const u32 keys[] = { 1, 8, 9, SNAPMAP_KEY_MAX - 1, SNAPMAP_KEY_MAX };
+	struct snapmap_item item = {};
+	u32 i, most;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		most = SNAPMAP_ENTRY_INLINE_MAX - sizeof(struct snapmap_entry) - ALIGN(keys[i], 8);
+		KUNIT_EXPECT_TRUE(test, snapmap_value_is_inline(keys[i], 0));
+		KUNIT_EXPECT_TRUE(test, snapmap_value_is_inline(keys[i], most));
+		KUNIT_EXPECT_FALSE(test, snapmap_value_is_inline(keys[i], most + 1));
+		KUNIT_EXPECT_FALSE(test, snapmap_value_is_inline(keys[i], SNAPMAP_VALUE_MAX));
+		item.key_len = keys[i];
+		item.value_len = most;
+		KUNIT_EXPECT_EQ(test, snapmap_item_granules(&item),
+				(u32)SNAPMAP_ENTRY_GRANULES_MAX);
+	}
+}
+
+/* Every length of key, with a value inside and, by reference, outside of the leaf. */
+static void test_key_lengths(struct kunit *test)
+{
+	static const u32 lengths[] = { 1, 7, 8, 9, 15, 16, 17, SNAPMAP_KEY_MAX - 1,
+				       SNAPMAP_KEY_MAX };
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	u8 *key = kunit_kzalloc(test, SNAPMAP_KEY_MAX, GFP_KERNEL);
+	const struct snapmap_view view = {};
+	const struct snapmap_entry *entry;
+	struct snapmap_item item;
+	struct snapmap_hit hit;
+	u32 i, granule;
+
+	KUNIT_ASSERT_TRUE(test, leaf && key);
+	memset(key, 'k', SNAPMAP_KEY_MAX);
+	for (i = 0; i < 2 * ARRAY_SIZE(lengths); i++) {
+		memset(leaf, 0, LEAF_BYTES);
+		item = (struct snapmap_item){ .key = key, .key_len = lengths[i / 2], .version = 3,
+					      .value = "value", .value_len = 5 };
+		item.hash = snapmap_hash(TEST_SEED, key, item.key_len);
+		if (i % 2) {
+			item.block = 77;
+			item.value_len = SNAPMAP_VALUE_MAX;
+		}
+		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+		granule = snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, 0);
+		entry = snapmap_leaf_entry(leaf, granule);
+		KUNIT_EXPECT_EQ(test, snapmap_entry_granules(entry), snapmap_item_granules(&item));
+		KUNIT_EXPECT_EQ(test, snapmap_entry_value_len(entry), item.value_len);
+		KUNIT_EXPECT_EQ(test, snapmap_entry_block(entry), item.block);
+		KUNIT_EXPECT_EQ(test, snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX),
+				snapmap_item_granules(&item));
+		KUNIT_EXPECT_EQ(test, snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, granule), 0U);
+		if (i % 2)
+			continue;
+		KUNIT_EXPECT_EQ(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX,
+							item.hash, key, item.key_len, &hit),
+				granule);
+		KUNIT_EXPECT_EQ(test, memcmp(hit.value, "value", 5), 0);
+		KUNIT_EXPECT_EQ(test, hit.version, 3ULL);
+	}
+}
+
+/* Keys whose hashes are equal in all bits are told apart by their bytes. */
+static void test_equal_hashes(struct kunit *test)
+{
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	const u64 hash = 0x123456789abcdef0ULL;
+	const struct snapmap_view view = {};
+	struct snapmap_item item;
+	struct snapmap_hit hit;
+	u64 key, entries;
+
+	KUNIT_ASSERT_NOT_NULL(test, leaf);
+	for (entries = 0; ; entries++) {
+		item = item_of(&entries, &entries, sizeof(entries));
+		item.hash = hash;
+		if (!snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, entries, 124ULL);
+	for (key = 0; key < entries; key++) {
+		KUNIT_ASSERT_NE(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash,
+							&key, sizeof(key), &hit), 0U);
+		KUNIT_EXPECT_EQ(test, *(u64 *)hit.value, key);
+	}
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash,
+						&entries, sizeof(entries), &hit), 0U);
+}
+
+/* Writing over an entry leaves its neighbours and all tags alone. */
+static void test_overwrite(struct kunit *test)
+{
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	u8 *before = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	struct snapmap_item item;
+	struct snapmap_hit hit;
+	u32 granule, at;
+	u64 key;
+
+	KUNIT_ASSERT_TRUE(test, leaf && before);
+	for (key = 0; key < 40; key++) {
+		item = item_of(&key, before, 20);
+		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+	}
+	memcpy(before, leaf, LEAF_BYTES);
+	key = 17;
+	granule = find(leaf, SNAPMAP_LEAF_BLOCKS_MAX, key, &hit);
+	at = granule << SNAPMAP_GRANULE_SHIFT;
+	item = item_of(&key, "the value is new", 17);
+	item.version = 3;
+	snapmap_leaf_overwrite(leaf, granule, &item);
+	KUNIT_EXPECT_EQ(test, find(leaf, SNAPMAP_LEAF_BLOCKS_MAX, key, &hit), granule);
+	KUNIT_EXPECT_STREQ(test, (char *)hit.value, "the value is new");
+	KUNIT_EXPECT_EQ(test, hit.version, 3ULL);
+	KUNIT_EXPECT_EQ(test, memcmp(leaf, before, at), 0);
+	at += 2 << SNAPMAP_GRANULE_SHIFT;
+	KUNIT_EXPECT_EQ(test, memcmp(leaf + at, before + at, LEAF_BYTES - at), 0);
+}
+
+/* Room in total but in no row: an entry of two granules is refused, and a copy mends that. */
+static void test_scattered_room(struct kunit *test)
+{
+	const struct snapmap_leaf_filter all = { .seed = TEST_SEED, .want = -1 };
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	u8 *copy = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	struct snapmap_item item;
+	u32 granule = 0;
+	u64 key;
+
+	KUNIT_ASSERT_TRUE(test, leaf && copy);
+	for (key = 0; ; key++) {
+		item = item_of(&key, NULL, 0);
+		if (!snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item))
+			break;
+	}
+	while ((granule = snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, granule)))
+		if (granule % 2)
+			snapmap_leaf_remove(leaf, granule);
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX), 62U);
+	item = item_of(&key, "twenty bytes of value", 20);
+	KUNIT_EXPECT_FALSE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+	KUNIT_EXPECT_TRUE(test, snapmap_leaf_copy(copy, 5, leaf, SNAPMAP_LEAF_BLOCKS_MAX, &all,
+						  false));
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 5), 62U);
+	KUNIT_EXPECT_TRUE(test, snapmap_leaf_add(copy, 5, &item));
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_count(copy, 5, &all), 64U);
+}
+
+/* Every bit of the hash tells entries apart; the halves add up. */
+static void test_every_bit(struct kunit *test)
+{
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	struct snapmap_leaf_filter filter = { .seed = TEST_SEED };
+	const struct snapmap_entry *entry;
+	struct snapmap_item item;
+	u32 granule, half[2], bit;
+	u64 key, hash;
+
+	KUNIT_ASSERT_NOT_NULL(test, leaf);
+	for (key = 0; key < 60; key++) {
+		item = item_of(&key, &key, sizeof(key));
+		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+	}
+	for (filter.bit = 0; filter.bit < 64; filter.bit++) {
+		for (filter.want = 0; filter.want < 2; filter.want++)
+			half[filter.want] = snapmap_leaf_count(leaf, SNAPMAP_LEAF_BLOCKS_MAX,
+							       &filter);
+		KUNIT_EXPECT_EQ(test, half[0] + half[1], 60U);
+		filter.want = 1;
+		granule = 0;
+		while ((granule = snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, granule))) {
+			entry = snapmap_leaf_entry(leaf, granule);
+			hash = snapmap_hash(TEST_SEED, entry + 1, entry->key_len);
+			bit = hash << filter.bit >> 63;
+			KUNIT_EXPECT_EQ(test, snapmap_leaf_matches(&filter, entry), bit == 1);
+		}
+	}
+}
+
+/* A leaf that is too small for what is copied into it says so, and is not overrun. */
+static void test_copy_into_too_small(struct kunit *test)
+{
+	const struct snapmap_leaf_filter all = { .seed = TEST_SEED, .want = -1 };
+	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
+	u8 *copy = kunit_kzalloc(test, SNAPMAP_BLOCK_SIZE, GFP_KERNEL);	/* KASAN minds its end */
+	struct snapmap_item item;
+	u64 key;
+
+	KUNIT_ASSERT_TRUE(test, leaf && copy);
+	for (key = 0; key < 16; key++) {
+		item = item_of(&key, &key, sizeof(key));
+		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
+	}
+	KUNIT_EXPECT_FALSE(test, snapmap_leaf_copy(copy, 1, leaf, SNAPMAP_LEAF_BLOCKS_MAX, &all,
+						   false));
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 1), 15U);
+}
+
 /* Promise H: a look-up in a leaf of any bytes stays inside of it. */
 static void test_garbage(struct kunit *test)
 {
 	struct snapmap_arena arena = { .blocks = 0 };
 	const struct snapmap_view view = { .arena = &arena };
 	struct snapmap_hit hit;
+	struct rnd_state random;
 	u32 blocks, round;
 	u8 *leaf;
 	u64 key = 7;
 	u64 hash = snapmap_hash(TEST_SEED, &key, sizeof(key));
 
+	prandom_seed_state(&random, TEST_SEED);
 	for (round = 0; round < 2000; round++) {
 		blocks = 1 + round % SNAPMAP_LEAF_BLOCKS_MAX;
 		leaf = kmalloc(blocks << SNAPMAP_BLOCK_SHIFT, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, leaf);
-		get_random_bytes(leaf, blocks << SNAPMAP_BLOCK_SHIFT);
+		prandom_bytes_state(&random, leaf, blocks << SNAPMAP_BLOCK_SHIFT);
 		memset(leaf, snapmap_hash_tag(hash), blocks * SNAPMAP_BLOCK_GRANULES);
 		if (snapmap_leaf_find(&view, leaf, blocks, hash, &key, sizeof(key), &hit))
 			KUNIT_EXPECT_LE(test, (const u8 *)hit.value + hit.value_len - leaf,
@@ -139,6 +358,14 @@ static struct kunit_case leaf_cases[] = {
 	KUNIT_CASE(test_fill),
 	KUNIT_CASE(test_remove),
 	KUNIT_CASE(test_split),
+	KUNIT_CASE(test_leaf_sizes),
+	KUNIT_CASE(test_inline_limit),
+	KUNIT_CASE(test_key_lengths),
+	KUNIT_CASE(test_equal_hashes),
+	KUNIT_CASE(test_overwrite),
+	KUNIT_CASE(test_scattered_room),
+	KUNIT_CASE(test_every_bit),
+	KUNIT_CASE(test_copy_into_too_small),
 	KUNIT_CASE(test_garbage),
 	{}
 };

@@ -1,178 +1,309 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reclaim_test.c - KUnit suite of kmod/snapshot.c and kmod/reclaim.c
+ * reclaim_test.c - KUnit suite of kmod/reclaim.c
  *
- * The rules themselves are tested natively, where time and grace periods obey;
- * here they meet the kernel's own.
+ * The rules themselves are also tested natively, where time and grace periods
+ * obey; here they meet the kernel's own.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "backing.h"
-#include "../kmod/reclaim.h"
-#include "../kmod/snapshot.h"
+#include "store.h"
 
-#define KEYS		32
-#define COMMITS		500
+#define PINS		4
 
 static int reclaim_test_init(struct kunit *test)
 {
-	struct snapmap_store *store = kunit_kzalloc(test, sizeof(*store), GFP_KERNEL);
-
-	test->priv = store;
-	return store ? snapmap_store_init(store, "kunit", &test_backing, 8U << 20, 1, 1) : -ENOMEM;
+	test->priv = test_store_new(test, NULL, 8U << 20);
+	return 0;
 }
 
 static void reclaim_test_exit(struct kunit *test)
 {
-	snapmap_store_exit(test->priv);
+	test_store_end(test->priv);
 }
 
-/* Writes @version to every key, in one commit. */
-static int write_all(struct snapmap_store *store)
+static void set_quarantine(unsigned int ms, unsigned int commits)
 {
-	struct snapmap_build build = {
-		.arena = &store->arena,
-		.seed = store->seed,
-		.version = store->version + 1,
-		.table = store->table,
-	};
-	struct snapmap_retired *retired = kzalloc(sizeof(*retired), GFP_KERNEL);
-	struct snapmap_key key;
-	u64 number;
-	int err = retired ? 0 : -ENOMEM;
-
-	for (number = 0; !err && number < KEYS; number++) {
-		key = (struct snapmap_key){ &number, sizeof(number),
-					    snapmap_hash(store->seed, &number, sizeof(number)) };
-		err = snapmap_build_put(&build, &key, &build.version, sizeof(build.version));
-	}
-	if (err) {
-		snapmap_build_abort(&build);
-		kfree(retired);
-		return err;
-	}
-	snapmap_build_finish(&build);
-	err = snapmap_snapshot_publish(store, &build, 0);
-	if (!err)
-		snapmap_reclaim_queue(store, retired, &build.retired);
-	return err;
+	snapmap_quarantine_ms = ms;
+	snapmap_quarantine_commits = commits;
 }
 
-static int commit(struct snapmap_store *store, enum snapmap_urgency urgency)
+static int commit(struct snapmap_store *store)
+{
+	return test_store_commit(store, SNAPMAP_RECLAIM_QUARANTINE);
+}
+
+/* One key, in a commit that reclaims nothing; the values lie in runs of their own. */
+static int commit_large(struct snapmap_store *store, u64 key)
 {
 	int err;
 
 	mutex_lock(&store->lock);
-	snapmap_reclaim(store, urgency);
-	err = write_all(store);
+	err = test_store_put(store, key, 1, 3 * SNAPMAP_BLOCK_SIZE, 0);
 	mutex_unlock(&store->lock);
 	return err;
 }
 
-/* The version that all keys of a snapshot carry, 0 when they differ or one is missing. */
-static u64 version_of_all(struct snapmap_store *store, u64 root)
-{
-	const struct snapmap_view view = { .arena = &store->arena };
-	struct snapmap_hit hit;
-	u64 version = 0;
-	u64 key;
+/* A thread inside an RCU read-side critical section. */
+struct reader {
+	struct task_struct *task;
+	struct completion inside;
+	bool leave;
+	bool left;
+	unsigned int stay_ms;
+};
 
-	for (key = 0; key < KEYS; key++) {
-		if (!snapmap_lookup(&view, root, snapmap_hash(store->seed, &key, sizeof(key)),
-				    &key, sizeof(key), &hit))
-			return 0;
-		if (key && *(u64 *)hit.value != version)
-			return 0;
-		version = *(u64 *)hit.value;
-	}
-	return version;
+static int stay_inside(void *data)
+{
+	struct reader *reader = data;
+
+	rcu_read_lock();
+	complete(&reader->inside);
+	mdelay(reader->stay_ms);
+	while (!reader->stay_ms && !READ_ONCE(reader->leave))
+		cpu_relax();
+	WRITE_ONCE(reader->left, true);
+	rcu_read_unlock();
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
 }
 
-/* Promises A, B and C for readers in the kernel, while blocks are reused at once. */
-static int read_in_loop(void *data)
+/* Stays for @stay_ms, or, when that is 0, until told to leave. */
+static void reader_start(struct kunit *test, struct reader *reader, unsigned int stay_ms)
 {
-	struct snapmap_store *store = data;
-	u64 version, root, seen = 0;
-	int bad = 0;
-
-	while (!kthread_should_stop()) {
-		rcu_read_lock();
-		version = snapmap_snapshot_current(store, &root);
-		if (version > 1 && (version_of_all(store, root) != version || version < seen))
-			bad++;
-		seen = version;
-		rcu_read_unlock();
-		cond_resched();
-	}
-	return bad;
+	*reader = (struct reader){ .stay_ms = stay_ms };
+	init_completion(&reader->inside);
+	reader->task = kthread_run(stay_inside, reader, "snapmap_reader");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(reader->task));
+	wait_for_completion(&reader->inside);
 }
 
-static void test_rcu_readers(struct kunit *test)
+static void reader_stop(struct reader *reader)
+{
+	WRITE_ONCE(reader->leave, true);
+	kthread_stop(reader->task);
+}
+
+/* Promise B: nothing is reused while a reader that began before is still inside. */
+static void test_grace_period(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct task_struct *reader[2];
-	int i;
+	struct reader reader;
+	u64 oldest;
 
-	KUNIT_ASSERT_EQ(test, commit(store, SNAPMAP_RECLAIM_NOW), 0);
-	for (i = 0; i < ARRAY_SIZE(reader); i++) {
-		reader[i] = kthread_run(read_in_loop, store, "snapmap_reader");
-		KUNIT_ASSERT_FALSE(test, IS_ERR(reader[i]));
+	set_quarantine(0, 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	oldest = store->control->oldest;
+	reader_start(test, &reader, 0);
+	KUNIT_EXPECT_EQ(test, commit(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
+	KUNIT_EXPECT_GT(test, store->retired_blocks, 0ULL);
+	KUNIT_EXPECT_EQ(test, store->control->oldest, oldest);
+	reader_stop(&reader);
+
+	synchronize_rcu();
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+	KUNIT_EXPECT_EQ(test, store->retired_blocks, 0ULL);
+	KUNIT_EXPECT_EQ(test, store->control->oldest, store->version);
+}
+
+/* Even in a hurry. */
+static void test_now_waits_for_readers(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	struct reader reader;
+
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	reader_start(test, &reader, 300);
+	KUNIT_EXPECT_EQ(test, commit(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(reader.left));
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+	reader_stop(&reader);
+}
+
+/* Blocks are kept for so many commits, and oldest follows at that distance. */
+static void test_quarantine_by_commits(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	u64 version;
+
+	set_quarantine(0, 3);
+	for (version = 2; version < 10; version++) {
+		KUNIT_ASSERT_EQ(test, commit(store), 0);
+		synchronize_rcu();
+		test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+		KUNIT_EXPECT_EQ(test, store->control->oldest, version > 4 ? version - 3 : 1);
 	}
-	for (i = 0; i < 30; i++)
-		KUNIT_EXPECT_EQ(test, commit(store, SNAPMAP_RECLAIM_NOW), 0);
-	for (i = 0; i < COMMITS; i++)
-		KUNIT_EXPECT_EQ(test, commit(store, SNAPMAP_RECLAIM_QUARANTINE), 0);
-	for (i = 0; i < ARRAY_SIZE(reader); i++)
-		KUNIT_EXPECT_EQ(test, kthread_stop(reader[i]), 0);
+}
+
+/* Makes what is retired @ns older. */
+static void age(struct snapmap_store *store, u64 ns)
+{
+	struct snapmap_retired *retired;
+
+	list_for_each_entry(retired, &store->retired, link)
+		retired->published_ns -= ns;
+}
+
+/* Time holds blocks back however many commits come; a second is enough without any. */
+static void test_quarantine_by_time(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+
+	set_quarantine(1000000, 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	synchronize_rcu();
+	age(store, 500 * NSEC_PER_SEC);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_EQ(test, store->control->oldest, 1ULL);
+	age(store, 500 * NSEC_PER_SEC);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_EQ(test, store->control->oldest, 3ULL);
+
+	set_quarantine(0, TEST_FOR_EVER);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	synchronize_rcu();
+	age(store, NSEC_PER_SEC);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
 }
 
 /* Promise B: a pin keeps its snapshot over any number of commits; G: and no more. */
 static void test_pin(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin = kzalloc(sizeof(*pin), GFP_KERNEL);
+	struct snapmap_pinned *pin;
 	u64 used;
 	int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, pin);
-	KUNIT_ASSERT_EQ(test, commit(store, SNAPMAP_RECLAIM_NOW), 0);
+	set_quarantine(0, 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	used = store->arena.used;
-	snapmap_snapshot_pin(store, pin);
-	for (i = 0; i < 100; i++)
-		KUNIT_EXPECT_EQ(test, commit(store, SNAPMAP_RECLAIM_NOW), 0);
-	KUNIT_EXPECT_EQ(test, version_of_all(store, pin->root), pin->version);
+	pin = test_store_pin(test, store);
+	for (i = 0; i < 20; i++)
+		KUNIT_EXPECT_EQ(test, test_store_commit(store, SNAPMAP_RECLAIM_NOW), 0);
+	KUNIT_EXPECT_EQ(test, test_store_version_of_all(store, pin->root), pin->version);
 	KUNIT_EXPECT_EQ(test, pin->header.version, pin->version);
 
 	snapmap_snapshot_unpin(store, pin);
-	mutex_lock(&store->lock);
-	snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
-	KUNIT_EXPECT_FALSE(test, snapmap_reclaim_pending(store));
-	mutex_unlock(&store->lock);
+	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
 	KUNIT_EXPECT_EQ(test, store->arena.used, used);
 	KUNIT_EXPECT_EQ(test, store->retired_blocks, 0ULL);
 	KUNIT_EXPECT_EQ(test, store->pinned_blocks, 0ULL);
 }
 
-static void test_seal(struct kunit *test)
+/* Promise E: of what came after it, a pin holds nothing back. */
+static void test_pin_holds_what_it_reaches(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_info info;
+	struct snapmap_pinned *pin;
+	u64 key, used;
+	int round;
 
-	snapmap_store_seal(store);
-	snapmap_store_info(store, &info);
-	KUNIT_EXPECT_EQ(test, info.state, (u32)SNAPMAP_STATE_DESTROYED);
-	KUNIT_EXPECT_EQ(test, info.header.version, 1ULL);
-	KUNIT_EXPECT_STREQ(test, (char *)info.name, "kunit");
+	for (key = 0; key < 3; key++)
+		KUNIT_ASSERT_EQ(test, commit_large(store, key), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	used = store->arena.used;
+	pin = test_store_pin(test, store);
+	for (round = 0; round < 5; round++)
+		KUNIT_ASSERT_EQ(test, commit_large(store, 1), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	/* The leaf, of one block, and one value of three. */
+	KUNIT_EXPECT_EQ(test, store->pinned_blocks, 4ULL);
+	KUNIT_EXPECT_EQ(test, store->retired_blocks, 4ULL);
+	KUNIT_EXPECT_EQ(test, store->arena.used, used + 4);
+	KUNIT_EXPECT_EQ(test, test_store_version_of(store, pin->root, 1), 3ULL);
+	snapmap_snapshot_unpin(store, pin);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	KUNIT_EXPECT_EQ(test, store->arena.used, used);
+}
+
+/* What goes wrong with pins that are closed in the order that @order counts out. */
+static void close_in_order(struct kunit *test, u32 order)
+{
+	struct snapmap_store *store = test->priv;
+	struct snapmap_pinned *pins[PINS];
+	u32 i, open, take;
+
+	for (i = 0; i < PINS; i++) {
+		if (i != 2)	/* the third is at the version of the second */
+			KUNIT_ASSERT_EQ(test, commit(store), 0);
+		pins[i] = test_store_pin(test, store);
+	}
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	for (open = PINS; open; open--) {
+		take = order % open;
+		order /= open;
+		snapmap_snapshot_unpin(store, pins[take]);
+		pins[take] = pins[open - 1];
+		if (open != 3)	/* the second and the third are reaped together */
+			test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+		KUNIT_ASSERT_EQ(test, commit(store), 0);	/* writes to what is free */
+		for (i = 0; i < open - 1; i++)
+			KUNIT_EXPECT_EQ(test, test_store_version_of_all(store, pins[i]->root),
+					pins[i]->version);
+	}
+}
+
+/* Promises B and G: pins keep what they reach, and give it back, whatever the order. */
+static void test_pins_in_every_order(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	u32 order;
+	u64 used;
+
+	set_quarantine(0, 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	used = store->arena.used;
+	for (order = 0; order < 4 * 3 * 2; order++) {
+		close_in_order(test, order);
+		test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+		KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+		KUNIT_EXPECT_EQ(test, store->arena.used, used);
+		KUNIT_EXPECT_EQ(test, store->retired_blocks, 0ULL);
+		KUNIT_EXPECT_EQ(test, store->pinned_blocks, 0ULL);
+	}
+}
+
+/* Promise G: what is retired, pinned or closed ends with the map; kmemleak looks. */
+static void test_discard(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	int i;
+
+	set_quarantine(TEST_FOR_EVER, TEST_FOR_EVER);
+	for (i = 0; i < 4; i++) {
+		KUNIT_ASSERT_EQ(test, commit(store), 0);
+		snapmap_snapshot_unpin(store, test_store_pin(test, store));
+	}
+	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
+	test_store_end(store);
+	test->priv = NULL;
 }
 
 static struct kunit_case reclaim_cases[] = {
-	KUNIT_CASE(test_rcu_readers),
-	KUNIT_CASE(test_pin),
-	KUNIT_CASE(test_seal),
+	KUNIT_CASE(test_grace_period),
+	KUNIT_CASE(test_now_waits_for_readers),
+	KUNIT_CASE(test_quarantine_by_commits),
+	KUNIT_CASE(test_quarantine_by_time),
+	KUNIT_CASE_SLOW(test_pin),
+	KUNIT_CASE(test_pin_holds_what_it_reaches),
+	KUNIT_CASE_SLOW(test_pins_in_every_order),
+	KUNIT_CASE(test_discard),
 	{}
 };
 

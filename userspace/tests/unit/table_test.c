@@ -13,9 +13,9 @@
 #include <glib.h>
 
 #include "../../../kmod/table.h"
+#include "../../../kunit/forge.h"
 #include "../../shim/heap.h"
 #include "broken.h"
-#include "forge.h"
 #include "random.h"
 
 long shim_fail_alloc = -1;

@@ -5,10 +5,10 @@
  * With a known seed every step of XXH64 on a 16-byte input can be undone, so
  * the second half of the key is computed from the first and the hash wanted.
  */
-#ifndef SNAPMAP_TESTS_FORGE_H
-#define SNAPMAP_TESTS_FORGE_H
+#ifndef SNAPMAP_KUNIT_FORGE_H
+#define SNAPMAP_KUNIT_FORGE_H
 
-#include <stdint.h>
+#include <linux/types.h>
 
 #define FORGE_P1 0x9E3779B185EBCA87ULL
 #define FORGE_P2 0xC2B2AE3D27D4EB4FULL
@@ -16,29 +16,29 @@
 #define FORGE_P4 0x85EBCA77C2B2AE63ULL
 #define FORGE_P5 0x27D4EB2F165667C5ULL
 
-static inline uint64_t forge_rotl(uint64_t x, int bits)
+static inline __u64 forge_rotl(__u64 x, int bits)
 {
 	return x << bits | x >> (64 - bits);
 }
 
 /* The multiplicative inverse modulo 2^64, by Newton's method. */
-static inline uint64_t forge_inverse(uint64_t odd)
+static inline __u64 forge_inverse(__u64 odd)
 {
-	uint64_t x = odd;
+	__u64 x = odd;
 
 	for (int i = 0; i < 6; i++)
 		x *= 2 - odd * x;
 	return x;
 }
 
-static inline uint64_t forge_round(uint64_t lane)
+static inline __u64 forge_round(__u64 lane)
 {
 	return forge_rotl(lane * FORGE_P2, 31) * FORGE_P1;
 }
 
-static inline void forge_key(uint64_t seed, uint64_t hash, uint64_t first, uint64_t key[2])
+static inline void forge_key(__u64 seed, __u64 hash, __u64 first, __u64 key[2])
 {
-	uint64_t state = seed + FORGE_P5 + 16;
+	__u64 state = seed + FORGE_P5 + 16;
 
 	state ^= forge_round(first);
 	state = forge_rotl(state, 27) * FORGE_P1 + FORGE_P4;
@@ -54,4 +54,4 @@ static inline void forge_key(uint64_t seed, uint64_t hash, uint64_t first, uint6
 	key[1] = hash;
 }
 
-#endif /* SNAPMAP_TESTS_FORGE_H */
+#endif /* SNAPMAP_KUNIT_FORGE_H */
