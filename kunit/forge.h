@@ -8,7 +8,7 @@
 #ifndef SNAPMAP_KUNIT_FORGE_H
 #define SNAPMAP_KUNIT_FORGE_H
 
-#include <linux/types.h>
+#include <linux/types.h>	/* in user space, the shim defines u64 */
 
 #define FORGE_P1 0x9E3779B185EBCA87ULL
 #define FORGE_P2 0xC2B2AE3D27D4EB4FULL
@@ -16,29 +16,29 @@
 #define FORGE_P4 0x85EBCA77C2B2AE63ULL
 #define FORGE_P5 0x27D4EB2F165667C5ULL
 
-static inline __u64 forge_rotl(__u64 x, int bits)
+static inline u64 forge_rotl(u64 x, int bits)
 {
 	return x << bits | x >> (64 - bits);
 }
 
 /* The multiplicative inverse modulo 2^64, by Newton's method. */
-static inline __u64 forge_inverse(__u64 odd)
+static inline u64 forge_inverse(u64 odd)
 {
-	__u64 x = odd;
+	u64 x = odd;
 
 	for (int i = 0; i < 6; i++)
 		x *= 2 - odd * x;
 	return x;
 }
 
-static inline __u64 forge_round(__u64 lane)
+static inline u64 forge_round(u64 lane)
 {
 	return forge_rotl(lane * FORGE_P2, 31) * FORGE_P1;
 }
 
-static inline void forge_key(__u64 seed, __u64 hash, __u64 first, __u64 key[2])
+static inline void forge_key(u64 seed, u64 hash, u64 first, u64 key[2])
 {
-	__u64 state = seed + FORGE_P5 + 16;
+	u64 state = seed + FORGE_P5 + 16;
 
 	state ^= forge_round(first);
 	state = forge_rotl(state, 27) * FORGE_P1 + FORGE_P4;
