@@ -18,7 +18,7 @@
 /**
  * struct reader - an open file of a map
  * @map: the map; the file's cdev reference keeps it
- * @seen: version that read(2) last gave
+ * @seen: newest version that read(2) has given; only grows
  */
 struct reader {
 	struct snapmap_map *map;
@@ -40,7 +40,8 @@ static u64 current_version(const struct snapmap_map *map)
 
 static bool is_destroyed(const struct snapmap_map *map)
 {
-	return READ_ONCE(map->store.control->state) & SNAPMAP_STATE_DESTROYED;
+	/* Who sees the flag sees the last version; pairs with snapmap_store_seal(). */
+	return smp_load_acquire(&map->store.control->state) & SNAPMAP_STATE_DESTROYED;
 }
 
 static int device_open(struct inode *inode, struct file *file)
@@ -72,34 +73,54 @@ static int device_mmap(struct file *file, struct vm_area_struct *vma)
 
 static bool has_news(struct reader *reader)
 {
-	return current_version(reader->map) != atomic64_read(&reader->seen);
+	return current_version(reader->map) > (u64)atomic64_read(&reader->seen);
 }
 
-static ssize_t device_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+/* Claims @version for the calling thread; false when another one has been as far. */
+static bool claim_version(struct reader *reader, u64 version)
 {
-	struct reader *reader = file->private_data;
-	struct snapmap_map *map = reader->map;
-	u64 version, before;
+	s64 seen = atomic64_read(&reader->seen);
 
-	if (count < sizeof(version))
-		return -EINVAL;
-	/* Another thread may take the version that this one was woken for. */
+	while ((u64)seen < version)
+		if (atomic64_try_cmpxchg(&reader->seen, &seen, version))
+			return true;
+	return false;
+}
+
+/* Waits for news; 0 when there is some, 1 when there will be none. */
+static int wait_to_read(struct file *file, struct reader *reader)
+{
+	struct snapmap_map *map = reader->map;
+
 	for (;;) {
-		version = current_version(map);
-		before = atomic64_xchg(&reader->seen, version);
-		if (before != version)
-			break;
 		if (is_destroyed(map))
+			return !has_news(reader);	/* in this order: the last one is news */
+		if (has_news(reader))
 			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (wait_event_interruptible(map->wait, has_news(reader) || is_destroyed(map)))
 			return -ERESTARTSYS;
 	}
-	if (!copy_to_user(to, &version, sizeof(version)))
-		return sizeof(version);
-	atomic64_cmpxchg(&reader->seen, version, before);	/* it has not been given */
-	return -EFAULT;
+}
+
+static ssize_t device_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	struct reader *reader = file->private_data;
+	u64 version;
+	int ret;
+
+	if (count < sizeof(version))
+		return -EINVAL;
+	do {
+		ret = wait_to_read(file, reader);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		version = current_version(reader->map);
+		if (copy_to_user(to, &version, sizeof(version)))
+			return -EFAULT;
+	} while (!claim_version(reader, version));	/* another thread was faster */
+	return sizeof(version);
 }
 
 static __poll_t device_poll(struct file *file, struct poll_table_struct *table)
