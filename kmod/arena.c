@@ -4,8 +4,8 @@
  *
  * The arena is a row of chunks, populated when they are needed and given back
  * when they are empty; a block's number, and so its place in every mapping,
- * never changes. A run is a row of blocks inside one chunk, handed out and
- * taken back whole.
+ * never changes. Near the limit a chunk has fewer blocks than its place has. A
+ * run is a row of blocks inside one chunk, handed out and taken back whole.
  *
  * Eight aligned blocks are a group. Runs of up to eight blocks lie inside one
  * group, so that a leaf never straddles two pages. Each group stands in the
@@ -23,6 +23,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -175,14 +176,14 @@ static void chunk_free(struct snapmap_arena *arena, struct snapmap_chunk *chunk)
 }
 
 /* Context: charges the active memory cgroup. */
-static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot)
+static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, u32 blocks)
 {
 	struct snapmap_chunk *chunk = kzalloc(sizeof(*chunk), SNAPMAP_GFP);
 
 	if (!chunk)
 		return NULL;
 	chunk->first = slot_first(slot);
-	chunk->blocks = slot_blocks(slot);
+	chunk->blocks = blocks;
 	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), SNAPMAP_GFP);
 	chunk->groups = kvcalloc(chunk->blocks >> SNAPMAP_GROUP_SHIFT, sizeof(*chunk->groups),
 				 SNAPMAP_GFP);
@@ -207,18 +208,30 @@ static void show_chunk(struct snapmap_arena *arena, u32 slot, struct snapmap_chu
 			      (size_t)slot_blocks(slot) << SNAPMAP_BLOCK_SHIFT);
 }
 
-/* Populates the chunk at @slot. */
-static int arena_grow(struct snapmap_arena *arena, u32 slot)
+/* How many blocks, in whole groups, the limit leaves for a chunk at @slot. */
+static u32 blocks_within_limit(const struct snapmap_arena *arena, u32 slot)
 {
+	const u32 bytes = chunk_bytes(SNAPMAP_GROUP_BLOCKS) - chunk_bytes(0);
+	u64 used = arena->resident + chunk_bytes(0);
+	u64 groups = used < arena->limit ? div_u64(arena->limit - used, bytes) : 0;
+
+	if (snapmap_broken(SNAPMAP_BREAK_LIMIT))
+		return slot_blocks(slot);
+	return min_t(u64, groups << SNAPMAP_GROUP_SHIFT, slot_blocks(slot));
+}
+
+/* Populates the chunk at @slot, with room for a run of @want blocks. */
+static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
+{
+	u32 blocks = blocks_within_limit(arena, slot);
 	struct mem_cgroup *caller;
 	struct snapmap_chunk *chunk;
 	u32 first, i;
 
-	if (arena->resident + chunk_bytes(slot_blocks(slot)) > arena->limit &&
-	    !snapmap_broken(SNAPMAP_BREAK_LIMIT))
+	if (blocks < want)
 		return -ENOSPC;
 	caller = set_active_memcg(arena->memcg);
-	chunk = chunk_alloc(arena, slot);
+	chunk = chunk_alloc(arena, slot, blocks);
 	set_active_memcg(caller);
 	if (!chunk)
 		return -ENOMEM;
@@ -241,7 +254,7 @@ static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
 
 	for (slot = 0; slot < arena->slots; slot++)
 		if (!arena->chunks[slot] && slot_blocks(slot) >= blocks)
-			return arena_grow(arena, slot);
+			return arena_grow(arena, slot, blocks);
 	return -ENOSPC;
 }
 
@@ -455,7 +468,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 	arena->chunks = kvcalloc(arena->slots, sizeof(*arena->chunks), SNAPMAP_GFP);
 	if (!arena->chunks)
 		return -ENOMEM;
-	err = arena_grow(arena, 0);
+	err = arena_grow(arena, 0, SNAPMAP_CHUNK_SMALL);
 	if (err) {
 		kvfree(arena->chunks);
 		return err;

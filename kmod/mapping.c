@@ -4,9 +4,10 @@
  *
  * A mapping covers the whole span of the arena from the beginning, so that the
  * arena grows without a system call of its readers. Pages are inserted when
- * they are touched: the arena's page where a chunk is populated, and else one
- * page of zeroes that all maps share. When a chunk comes or goes, what is
- * mapped of its range is forgotten and faults in anew.
+ * they are touched: the arena's page where a chunk is populated, and else the
+ * kernel's page of zeroes, which has no reference count to overflow and is
+ * nobody's memory. When a chunk comes or goes, what is mapped of its range is
+ * forgotten and faults in anew.
  *
  * Nobody can make a mapping writable: VM_MAYWRITE is dropped, whatever the
  * descriptor was opened for.
@@ -22,6 +23,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
+#include <linux/pfn_t.h>
+#include <linux/pgtable.h>
 #include <linux/pseudo_fs.h>
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
@@ -34,7 +37,6 @@
 #define SNAPMAP_FS_MAGIC	0x534e4150	/* "SNAP" */
 
 static struct vfsmount *snapmap_mount;
-static struct page *zero_page;
 
 static struct snapmap_map *map_of_arena(struct snapmap_arena *arena)
 {
@@ -62,7 +64,7 @@ const struct snapmap_backing snapmap_mapping_backing = {
 	.free = backing_free,
 };
 
-/* The page at @offset of the mapping. The caller holds arena->show_lock. */
+/* The page at @offset of the arena, NULL where nothing is populated. */
 static struct page *page_at(struct snapmap_arena *arena, u64 offset)
 {
 	u32 block = offset >> SNAPMAP_BLOCK_SHIFT;
@@ -70,10 +72,18 @@ static struct page *page_at(struct snapmap_arena *arena, u64 offset)
 
 	lockdep_assert_held_read(&arena->show_lock);
 	chunk = arena->chunks[snapmap_arena_slot(block)];
-	if (!chunk)
-		return zero_page;
+	if (!chunk || block - chunk->first >= chunk->blocks)
+		return NULL;
 	return vmalloc_to_page(chunk->data + offset -
 			       ((u64)chunk->first << SNAPMAP_BLOCK_SHIFT));
+}
+
+static vm_fault_t insert_page(struct vm_fault *vmf, struct page *page)
+{
+	if (page)
+		return vmf_insert_page(vmf->vma, vmf->address, page);
+	return vmf_insert_mixed(vmf->vma, vmf->address,
+				pfn_to_pfn_t(my_zero_pfn(vmf->address)));
 }
 
 static vm_fault_t mapping_fault(struct vm_fault *vmf)
@@ -87,7 +97,7 @@ static vm_fault_t mapping_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	/* Inserted under the lock, so that no insertion outlives its chunk. */
 	down_read(&arena->show_lock);
-	ret = vmf_insert_page(vmf->vma, vmf->address, page_at(arena, offset));
+	ret = insert_page(vmf, page_at(arena, offset));
 	up_read(&arena->show_lock);
 	return ret;
 }
@@ -145,19 +155,11 @@ static struct file_system_type snapmap_fs = {
 
 int __init snapmap_mapping_init(void)
 {
-	zero_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!zero_page)
-		return -ENOMEM;
 	snapmap_mount = kern_mount(&snapmap_fs);
-	if (IS_ERR(snapmap_mount)) {
-		__free_page(zero_page);
-		return PTR_ERR(snapmap_mount);
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(snapmap_mount);
 }
 
 void snapmap_mapping_exit(void)
 {
 	kern_unmount(snapmap_mount);
-	__free_page(zero_page);
 }

@@ -32,6 +32,8 @@ typedef int64_t s64;
 #define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
+#define U64_MAX UINT64_MAX
+
 #define min(a, b)		      ((a) < (b) ? (a) : (b))
 #define min_t(type, a, b)	      min((type)(a), (type)(b))
 #define max(a, b)		      ((a) > (b) ? (a) : (b))
@@ -41,6 +43,7 @@ typedef int64_t s64;
 #define BUILD_BUG_ON(cond)	      _Static_assert(!(cond), #cond)
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define __ffs(x)		      ((u32)__builtin_ctzl(x))
+#define div_u64(a, b)		      ((u64)(a) / (u32)(b))
 #define ilog2(x)		      (63 - __builtin_clzll(x))
 
 #define module_param_named(name, value, type, perm) _Static_assert(1, "")
@@ -173,11 +176,18 @@ static inline void list_del(struct list_head *node)
 	node->next->prev = node->prev;
 }
 
+static inline void list_del_init(struct list_head *node)
+{
+	list_del(node);
+	INIT_LIST_HEAD(node);
+}
+
 #define list_empty(head)		     ((head)->next == (head))
 #define list_is_last(node, head)	     ((node)->next == (head))
 #define list_is_first(node, head)	     ((node)->prev == (head))
 #define list_entry(p, type, member)	     container_of(p, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
+#define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
 #define list_next_entry(p, member)	     list_entry((p)->member.next, __typeof__(*(p)), member)
 #define list_prev_entry(p, member)	     list_entry((p)->member.prev, __typeof__(*(p)), member)
 #define list_for_each_entry(p, head, member)                                             \
