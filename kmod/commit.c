@@ -214,15 +214,17 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 }
 
 /*
- * At the limit, retired blocks that only wait for their quarantine are worth a
- * second try: the limit is for what is needed.
+ * At the limit or without memory, retired blocks that only wait for their
+ * quarantine are worth a second try: memory is for what is needed.
  */
 static int build_or_retry(struct snapmap_store *store, struct snapmap_build *build,
 			  struct snapmap_commit *args)
 {
 	int err = build_batch(store, build, args);
 
-	if (err != -ENOSPC || store->retired_blocks == store->pinned_blocks)
+	if (err != -ENOSPC && err != -ENOMEM)
+		return err;
+	if (store->retired_blocks == store->pinned_blocks)
 		return err;
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
 	return build_batch(store, build, args);

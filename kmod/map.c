@@ -87,7 +87,11 @@ static void reclaim_work(struct work_struct *work)
 	struct snapmap_store *store = &map->store;
 
 	mutex_lock(&store->lock);
-	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	while (snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE)) {
+		mutex_unlock(&store->lock);	/* let commits through */
+		cond_resched();
+		mutex_lock(&store->lock);
+	}
 	snapmap_arena_trim(&store->arena);
 	if (snapmap_reclaim_pending(store))
 		snapmap_map_later_reclaim(map);

@@ -20,7 +20,7 @@
 /**
  * struct pin - an open pin
  * @map: the map, with a reference
- * @pinned: what the map knows of it; reclaim frees it
+ * @pinned: the snapshot; shared with other pins of it, and reclaim frees it
  */
 struct pin {
 	struct snapmap_map *map;
@@ -135,7 +135,7 @@ int snapmap_pin_open(struct snapmap_map *map, u64 *version)
 	}
 	file->f_mapping = map->inode->i_mapping;
 	get_device(&map->dev);
-	snapmap_snapshot_pin(&map->store, pin->pinned);
+	pin->pinned = snapmap_snapshot_pin(&map->store, pin->pinned);
 	*version = pin->pinned->version;
 	fd_install(fd, file);
 	return fd;

@@ -20,6 +20,10 @@
  * the same rule, or is freed. So a pin holds back exactly the runs that its
  * snapshot reaches, and each run changes hands at most once for each pin.
  *
+ * A call settles a bounded number of runs, and the next one goes on: what one
+ * commit retired, or one reader held back, does not become another commit's
+ * long wait (promises E and I).
+ *
  * Context: everything expects store->lock held.
  */
 #include <linux/kernel.h>
@@ -33,6 +37,9 @@
 
 /* A batch this old has outlived every reader, however few commits came after. */
 #define QUARANTINE_LONG_NS	NSEC_PER_SEC
+
+/* What a call settles at least: more than most commits retire. */
+#define BUDGET_MIN	1024
 
 unsigned int snapmap_quarantine_ms = 20;
 module_param_named(quarantine_ms, snapmap_quarantine_ms, uint, 0644);
@@ -68,26 +75,34 @@ static void free_retired_run(struct snapmap_store *store, u32 block)
 	snapmap_arena_free(&store->arena, block);
 }
 
-/* Frees what @pin need not hold back, hands it the rest. @pin may be NULL. */
+static void hold_run(struct snapmap_store *store, struct snapmap_pinned *pin, u32 block)
+{
+	snapmap_runlist_add(&store->arena, &pin->held, block);
+	WRITE_ONCE(store->pinned_blocks,
+		   store->pinned_blocks + snapmap_arena_run(&store->arena, block)->blocks);
+}
+
+/*
+ * Frees what @pin need not hold back, hands it the rest, for as long as @budget
+ * lasts. @pin may be NULL.
+ */
 static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *runs,
-			struct snapmap_pinned *pin)
+			struct snapmap_pinned *pin, u64 *budget)
 {
 	struct snapmap_arena *arena = &store->arena;
 	u32 block;
 
-	while ((block = snapmap_runlist_pop(arena, runs))) {
-		if (!pin || pin->version < snapmap_arena_run(arena, block)->birth ||
-		    snapmap_broken(SNAPMAP_BREAK_PINS)) {
+	for (; *budget && runs->head; --*budget) {
+		block = snapmap_runlist_pop(arena, runs);
+		if (pin && pin->version >= snapmap_arena_run(arena, block)->birth &&
+		    !snapmap_broken(SNAPMAP_BREAK_PINS))
+			hold_run(store, pin, block);
+		else
 			free_retired_run(store, block);
-			continue;
-		}
-		snapmap_runlist_add(arena, &pin->held, block);
-		WRITE_ONCE(store->pinned_blocks,
-			   store->pinned_blocks + snapmap_arena_run(arena, block)->blocks);
 	}
 }
 
-/* The newest pin below @version, closed or not, NULL when there is none. */
+/* The newest pin below @version, in use or not, NULL when there is none. */
 static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 version)
 {
 	struct snapmap_pinned *found = NULL;
@@ -104,58 +119,75 @@ static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 
 	return found;	/* stays: only reclaim takes pins off, and we hold the lock */
 }
 
-static bool pin_is_dead(const struct snapmap_pinned *pin)
+/* The pin before @pin in @pins, NULL for the oldest. */
+static struct snapmap_pinned *older_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
 {
-	return !list_empty(&pin->dead_link);
+	lockdep_assert_held(&store->pin_lock);
+	return list_is_first(&pin->link, &store->pins) ? NULL : list_prev_entry(pin, link);
 }
 
-/* The oldest of a row of closed pins, NULL when none is closed. */
-static struct snapmap_pinned *first_dead_pin(struct snapmap_store *store)
+/*
+ * A pin without users, NULL when there is none: the oldest of a row of them, so
+ * that a run skips the whole row at once. Looking for it takes at most half of
+ * @budget.
+ */
+static struct snapmap_pinned *dead_pin(struct snapmap_store *store, u64 *budget)
 {
 	struct snapmap_pinned *pin = NULL;
+	struct snapmap_pinned *older;
+	u64 steps = *budget / 2;
 
 	spin_lock(&store->pin_lock);
 	if (!list_empty(&store->dead_pins)) {
 		pin = list_first_entry(&store->dead_pins, struct snapmap_pinned, dead_link);
-		while (!list_is_first(&pin->link, &store->pins) &&
-		       pin_is_dead(list_prev_entry(pin, link)))
-			pin = list_prev_entry(pin, link);
+		for (--*budget; steps; steps--, --*budget) {
+			older = older_pin(store, pin);
+			if (!older || older->users)
+				break;
+			pin = older;
+		}
 	}
 	spin_unlock(&store->pin_lock);
 	return pin;
 }
 
-/* Frees a closed pin. Returns the next newer one if that is closed too, else NULL. */
-static struct snapmap_pinned *reap_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
+/* Takes a pin off that holds nothing, unless it has got users again. */
+static void forget_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
 {
-	struct snapmap_pinned *older = NULL;
-	struct snapmap_pinned *newer = NULL;
+	bool dead;
 
 	spin_lock(&store->pin_lock);
-	if (!list_is_first(&pin->link, &store->pins))
-		older = list_prev_entry(pin, link);
-	if (!list_is_last(&pin->link, &store->pins))
-		newer = list_next_entry(pin, link);
-	if (newer && !pin_is_dead(newer))
-		newer = NULL;
-	list_del(&pin->dead_link);
-	list_del(&pin->link);
+	dead = !pin->users;
+	if (dead) {
+		list_del(&pin->dead_link);
+		list_del(&pin->link);
+	}
 	spin_unlock(&store->pin_lock);
-
-	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - pin->held.blocks);
-	settle_runs(store, &pin->held, older);
-	kfree(pin);
-	return newer;
+	if (dead)
+		kfree(pin);
 }
 
-/* From old to new, so that a run skips a whole row of closed pins at once. */
-static void reap_pins(struct snapmap_store *store)
+/* What a dead pin held goes to the next older one, or is free. */
+static void reap_pin(struct snapmap_store *store, struct snapmap_pinned *pin, u64 *budget)
+{
+	struct snapmap_pinned *older;
+	u64 held = pin->held.blocks;
+
+	spin_lock(&store->pin_lock);
+	older = older_pin(store, pin);
+	spin_unlock(&store->pin_lock);
+	settle_runs(store, &pin->held, older, budget);
+	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - (held - pin->held.blocks));
+	if (!pin->held.head)
+		forget_pin(store, pin);
+}
+
+static void reap_pins(struct snapmap_store *store, u64 *budget)
 {
 	struct snapmap_pinned *pin;
 
-	while ((pin = first_dead_pin(store)))
-		while (pin)
-			pin = reap_pin(store, pin);
+	while (*budget && (pin = dead_pin(store, budget)))
+		reap_pin(store, pin, budget);
 }
 
 static bool quarantine_over(const struct snapmap_store *store,
@@ -181,7 +213,8 @@ static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *
 	return quarantine_over(store, retired) && poll_state_synchronize_rcu(retired->cookie);
 }
 
-static void settle_batch(struct snapmap_store *store, struct snapmap_retired *retired)
+static void settle_batch(struct snapmap_store *store, struct snapmap_retired *retired,
+			 u64 *budget)
 {
 	if (!snapmap_broken(SNAPMAP_BREAK_REUSE))
 		WRITE_ONCE(store->control->oldest, retired->version);
@@ -190,29 +223,46 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 	 * barrier before a live reader looks at oldest: snapmap_live_intact().
 	 */
 	smp_wmb();
-	settle_runs(store, &retired->runs, newest_pin_below(store, retired->version));
+	settle_runs(store, &retired->runs, newest_pin_below(store, retired->version), budget);
+	if (retired->runs.head)
+		return;
 	list_del(&retired->link);
 	kfree(retired);
+}
+
+/*
+ * How many runs a call settles: a part of what waits, so that the queue stays
+ * in proportion to what commits retire.
+ */
+static u64 budget_for(const struct snapmap_store *store, enum snapmap_urgency urgency)
+{
+	if (urgency == SNAPMAP_RECLAIM_NOW)
+		return U64_MAX;
+	return BUDGET_MIN + (store->retired_blocks - store->pinned_blocks) / 16;
 }
 
 /**
  * snapmap_reclaim() - free the runs that may be reused
  * @store: the map's snapshots
- * @urgency: whether to wait for grace periods and to ignore the quarantine
+ * @urgency: whether to do it all, waiting for grace periods and ignoring the
+ *	quarantine
  *
  * Context: expects @store->lock held; may sleep with SNAPMAP_RECLAIM_NOW.
+ * Return: true when there is more to settle at once.
  */
-void snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
+bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
 {
 	struct snapmap_retired *retired, *next;
+	u64 budget = budget_for(store, urgency);
 
 	lockdep_assert_held(&store->lock);
-	reap_pins(store);
+	reap_pins(store, &budget);
 	list_for_each_entry_safe(retired, next, &store->retired, link) {
-		if (!batch_is_ready(store, retired, urgency))
+		if (!budget || !batch_is_ready(store, retired, urgency))
 			break;
-		settle_batch(store, retired);
+		settle_batch(store, retired, &budget);
 	}
+	return !budget;
 }
 
 /**

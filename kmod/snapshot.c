@@ -107,32 +107,63 @@ u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root)
 	return version;
 }
 
-/**
- * snapmap_snapshot_pin() - keep the current snapshot
- * @store: the map's snapshots
- * @pin: out: filled; the caller's, until reclaim frees it after unpinning
- *
- * Context: any that may take a spinlock.
- */
-void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
+/* The newest pinned snapshot, NULL when none is. */
+static struct snapmap_pinned *last_pinned(struct snapmap_store *store)
 {
-	spin_lock(&store->pin_lock);
+	lockdep_assert_held(&store->pin_lock);
+	if (list_empty(&store->pins))
+		return NULL;
+	return list_last_entry(&store->pins, struct snapmap_pinned, link);
+}
+
+static void add_pinned(struct snapmap_store *store, struct snapmap_pinned *pin)
+{
+	lockdep_assert_held(&store->pin_lock);
 	pin->version = store->version;
 	pin->root = store->table.root;
 	pin->header = store->control->header[store->version & 1];
 	INIT_LIST_HEAD(&pin->dead_link);
 	list_add_tail(&pin->link, &store->pins);
+}
+
+/**
+ * snapmap_snapshot_pin() - keep the current snapshot
+ * @store: the map's snapshots
+ * @fresh: zeroed, allocated with kzalloc(); this function's from now on
+ *
+ * All pins of one version share what is known of it, so that however many a
+ * reader opens, a commit has one to look at.
+ *
+ * Context: any that may take a spinlock.
+ * Return: the pinned snapshot, for snapmap_snapshot_unpin().
+ */
+struct snapmap_pinned *snapmap_snapshot_pin(struct snapmap_store *store,
+					    struct snapmap_pinned *fresh)
+{
+	struct snapmap_pinned *pin;
+
+	spin_lock(&store->pin_lock);
+	pin = last_pinned(store);
+	if (!pin || pin->version != store->version) {
+		pin = fresh;
+		fresh = NULL;
+		add_pinned(store, pin);
+	}
+	if (!pin->users++)
+		list_del_init(&pin->dead_link);	/* where it was nobody's for a while */
 	store->pin_count++;
 	spin_unlock(&store->pin_lock);
+	kfree(fresh);
+	return pin;
 }
 
 /**
  * snapmap_snapshot_unpin() - let a snapshot go
  * @store: the map's snapshots
- * @pin: a pin, allocated with kzalloc(); not to be touched afterwards
+ * @pin: what snapmap_snapshot_pin() returned; not to be touched afterwards
  *
- * Only marks the pin, so that no reader ever waits for a commit: reclaim frees
- * what the pin alone held back, and the pin itself. The caller sees to it that
+ * Only counts, so that no reader ever waits for a commit: reclaim frees what
+ * the snapshot alone held back, and @pin itself. The caller sees to it that
  * reclaim runs.
  *
  * Context: any that may take a spinlock.
@@ -140,7 +171,8 @@ void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pi
 void snapmap_snapshot_unpin(struct snapmap_store *store, struct snapmap_pinned *pin)
 {
 	spin_lock(&store->pin_lock);
-	list_add_tail(&pin->dead_link, &store->dead_pins);
+	if (!--pin->users)
+		list_add_tail(&pin->dead_link, &store->dead_pins);
 	store->pin_count--;
 	spin_unlock(&store->pin_lock);
 }

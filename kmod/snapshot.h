@@ -23,9 +23,9 @@
  * @pinned_blocks: those held by pins; @lock
  * @pin_lock: inner lock, never held while sleeping; makes pinning atomic
  *	against publication
- * @pins: struct snapmap_pinned, oldest version first; @pin_lock. Only reclaim
- *	takes elements off, under @lock too
- * @dead_pins: those of @pins that are closed and wait for reclaim; @pin_lock
+ * @pins: struct snapmap_pinned, one for each version, oldest first; @pin_lock.
+ *	Only reclaim takes elements off, under @lock too
+ * @dead_pins: those of @pins that nobody uses and that wait for reclaim; @pin_lock
  * @pin_count: pins that are open; @pin_lock
  * @destroyed: no more commits; @pin_lock
  * @commits: counter; @lock
@@ -59,16 +59,18 @@ struct snapmap_store {
 };
 
 /**
- * struct snapmap_pinned - one pin of a snapshot
+ * struct snapmap_pinned - a snapshot that is pinned
  * @link: in @pins of the store
- * @version: pinned version
+ * @users: how many pins of it are open; the store's @pin_lock
+ * @version: its version
  * @root: its root word
  * @header: its header
  * @held: runs that it holds back, and no newer pin does; the store's @lock
- * @dead_link: in @dead_pins of the store, once it is closed
+ * @dead_link: in @dead_pins of the store, while it has no users
  */
 struct snapmap_pinned {
 	struct list_head link;
+	u64 users;
 	u64 version;
 	u64 root;
 	struct snapmap_header header;
@@ -83,7 +85,8 @@ void snapmap_store_seal(struct snapmap_store *store);
 int snapmap_snapshot_publish(struct snapmap_store *store, const struct snapmap_build *build,
 			      u64 stamp);
 u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root);
-void snapmap_snapshot_pin(struct snapmap_store *store, struct snapmap_pinned *pin);
+struct snapmap_pinned *snapmap_snapshot_pin(struct snapmap_store *store,
+					    struct snapmap_pinned *fresh);
 void snapmap_snapshot_unpin(struct snapmap_store *store, struct snapmap_pinned *pin);
 void snapmap_store_info(struct snapmap_store *store, struct snapmap_info *info);
 

@@ -141,8 +141,7 @@ struct snapmap_pinned *test_store_pin(struct kunit *test, struct snapmap_store *
 	struct snapmap_pinned *pin = kzalloc(sizeof(*pin), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, pin);
-	snapmap_snapshot_pin(store, pin);
-	return pin;
+	return snapmap_snapshot_pin(store, pin);
 }
 
 static u64 digest_chunk(const struct snapmap_chunk *chunk, u64 digest)

@@ -32,6 +32,7 @@ struct model {
 struct batch {
 	u8 *data;
 	u64 bytes;
+	u64 room;
 };
 
 static void batch_add(struct batch *batch, u32 opcode, u32 condition, u64 if_version,
@@ -47,7 +48,10 @@ static void batch_add(struct batch *batch, u32 opcode, u32 condition, u64 if_ver
 	u64 bytes = ALIGN(sizeof(op) + key_len + value_len, (u64)8);
 	u8 *to;
 
-	batch->data = realloc(batch->data, batch->bytes + bytes);
+	if (batch->bytes + bytes > batch->room) {
+		batch->room = 2 * (batch->bytes + bytes);
+		batch->data = realloc(batch->data, batch->room);
+	}
 	to = batch->data + batch->bytes;
 	memcpy(to, &op, sizeof(op));
 	memcpy(to + sizeof(op), key, key_len);
@@ -117,7 +121,8 @@ static void reclaim_all(struct snapmap_store *store)
 {
 	shim_grace_periods++;
 	pass_time(2000);
-	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	while (snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE))
+		;
 }
 
 static bool lookup(struct snapmap_store *store, u64 root, u32 key, struct snapmap_hit *hit)
@@ -192,7 +197,7 @@ static void test_pins_against_models(void **state)
 			pin[i] = NULL;
 		} else {
 			pin[i] = kzalloc(sizeof(*pin[i]), GFP_KERNEL_ACCOUNT);
-			snapmap_snapshot_pin(store, pin[i]);
+			pin[i] = snapmap_snapshot_pin(store, pin[i]);
 			saved[i] = current;
 		}
 		for (i = 0; i < PINS; i++)
@@ -216,6 +221,77 @@ static void test_pins_against_models(void **state)
 			 0);
 	reclaim_all(store);
 	assert_int_equal(store->arena.used, SNAPMAP_CONTROL_BLOCKS);
+}
+
+static struct snapmap_pinned *pin_current(struct snapmap_store *store)
+{
+	return snapmap_snapshot_pin(store,
+				    kzalloc(sizeof(struct snapmap_pinned), GFP_KERNEL_ACCOUNT));
+}
+
+/* However many pins a version has, commits look at one; it is gone with the last. */
+static void test_pins_of_a_version_are_one_E(void **state)
+{
+	struct snapmap_store *store = *state;
+	static struct model current;
+	struct snapmap_pinned *first = pin_current(store);
+
+	memset(&current, 0, sizeof(current));
+	assert_ptr_equal(pin_current(store), first);
+	snapmap_snapshot_unpin(store, first);
+	snapmap_snapshot_unpin(store, first);
+	assert_ptr_equal(pin_current(store), first); /* back before reclaim came by */
+	assert_int_equal(store->pin_count, 1);
+	random_commit(store, &current, 1);
+	assert_ptr_not_equal(pin_current(store), first);
+	snapmap_snapshot_unpin(store, first);
+	reclaim_all(store);
+	assert_int_equal(store->pin_count, 1);
+	assert_int_equal(store->pins.next->next == &store->pins, true);
+	snapmap_snapshot_unpin(store, list_entry(store->pins.next, struct snapmap_pinned, link));
+	reclaim_all(store);
+	assert_true(list_empty(&store->pins));
+}
+
+#define MANY 60000
+
+static void put_many(struct snapmap_store *store, u32 flags)
+{
+	struct batch batch = {};
+
+	for (u32 key = 0; key < MANY; key++)
+		batch_put(&batch, key, 63);
+	assert_int_equal(commit(store, &batch, flags, &(struct snapmap_commit){}), 0);
+}
+
+/*
+ * Promises E and I: what a pin held back is settled bit by bit, not within one
+ * commit; and however it comes, it reaches the next pin or is free.
+ */
+static void test_no_commit_settles_all_that_a_pin_held_E(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_pinned *old, *new;
+	u64 held, calls = 0;
+
+	put_many(store, 0);
+	old = pin_current(store);
+	assert_int_equal(commit(store, &(struct batch){}, 0, &(struct snapmap_commit){}), 0);
+	new = pin_current(store);
+	put_many(store, SNAPMAP_COMMIT_REPLACE);
+	reclaim_all(store);
+	held = new->held.blocks;
+	assert_true(held > MANY / 8);
+	assert_int_equal(old->held.blocks, 0);
+	snapmap_snapshot_unpin(store, new);
+	for (; snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE); calls++)
+		assert_int_equal(old->held.blocks + new->held.blocks, held);
+	assert_true(calls);
+	assert_int_equal(old->held.blocks, held);
+	assert_int_equal(store->pinned_blocks, held);
+	snapmap_snapshot_unpin(store, old);
+	reclaim_all(store);
+	assert_int_equal(store->retired_blocks, 0);
 }
 
 /*
@@ -433,6 +509,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_pins_against_models),
+		TEST(test_pins_of_a_version_are_one_E),
+		TEST(test_no_commit_settles_all_that_a_pin_held_E),
 		TEST(test_overtaken_reader_finds_out),
 		TEST(test_quarantine),
 		TEST(test_limit_cuts_quarantine),
