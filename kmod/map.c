@@ -66,7 +66,11 @@ static char *map_devnode(snapmap_devnode_device *dev, umode_t *mode, kuid_t *uid
 		*uid = map->uid;
 		*gid = map->gid;
 	}
-	return kasprintf(GFP_KERNEL, "snapmap/%s", dev_name(dev));
+	/*
+	 * Without this name devtmpfs goes on with another one: it would make a
+	 * node that is not ours, or leave ours behind for whoever gets the minor.
+	 */
+	return kasprintf(GFP_KERNEL | __GFP_NOFAIL, "snapmap/%s", dev_name(dev));
 }
 
 static const struct device_type map_type = {
