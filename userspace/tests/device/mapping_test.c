@@ -2,9 +2,10 @@
 /*
  * mapping_test.c - what a reader can do with a mapping, and what nobody can
  */
+#include <elf.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -171,6 +172,7 @@ static void test_mappings_do_not_grow_H(void **state)
 	assert_ptr_equal(mremap(at, PAGE, 2 * PAGE, MREMAP_MAYMOVE), MAP_FAILED);
 	assert_int_equal(errno, EFAULT);
 	assert_ptr_equal(mremap(at, 0, PAGE, MREMAP_MAYMOVE), MAP_FAILED);
+	assert_ptr_equal(mremap(at, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP), MAP_FAILED);
 	assert_int_equal(control_of(at)->magic, SNAPMAP_LAYOUT_MAGIC);
 	munmap(at, PAGE);
 }
@@ -221,24 +223,6 @@ static void fill_with(int fd, u8 byte, u32 count)
 	free(value);
 }
 
-/* What was touched while it was empty shows what comes later (promises A and C). */
-static void test_empty_ranges_are_zero_until_they_fill_A_D(void **state)
-{
-	struct fixture *map = *state;
-	struct snapmap_info before, after;
-	size_t bytes;
-	const u8 *base = mapping_of(map->fd, &bytes);
-
-	assert_info(map->fd, &before);
-	assert_int_equal(sum_of(base, before.resident_bytes, bytes), 0);
-	fill_with(map->fd, 0x7f, 100);
-	assert_info(map->fd, &after);
-	assert_true(after.resident_bytes > before.resident_bytes + 100 * 100000);
-	assert_true(sum_of(base, 0, bytes) >= 100ULL * 0x7f * (100000 / 512));
-	assert_int_equal(reachable_blocks(map->fd), after.used_blocks);
-	munmap((void *)base, bytes);
-}
-
 static bool has_shrunk(void *data)
 {
 	struct fixture *map = data;
@@ -258,6 +242,50 @@ static bool reads_as_zeroes(void *data)
 	struct range *range = data;
 
 	return !sum_of(range->base, range->from, range->to);
+}
+
+/* Populated at once and locked in memory, it grows and shrinks as any other. */
+static void test_populated_and_locked_A_G(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info info;
+	struct range rest;
+	u8 *base;
+
+	assert_info(map->fd, &info);
+	base = mmap(NULL, info.span, PROT_READ, MAP_SHARED | MAP_POPULATE, map->fd, 0);
+	assert_ptr_not_equal(base, MAP_FAILED);
+	assert_int_equal(mlock(base, info.span), 0);
+	assert_int_equal(mlockall(MCL_CURRENT), 0);
+	rest = (struct range){ base, info.resident_bytes, info.span };
+	assert_true(reads_as_zeroes(&rest));
+	fill_with(map->fd, 0x7f, 100);
+	assert_false(reads_as_zeroes(&rest));
+	assert_int_equal(batch_commit(map->fd, &(struct batch){ .data = NULL },
+				      SNAPMAP_COMMIT_REPLACE, NULL),
+			 0);
+	assert_true(wait_until(has_shrunk, map, 30));
+	assert_true(wait_until(reads_as_zeroes, &rest, 30));
+	assert_int_equal(munlockall(), 0);
+	munmap(base, info.span);
+}
+
+/* What was touched while it was empty shows what comes later (promises A and C). */
+static void test_empty_ranges_are_zero_until_they_fill_A_D(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info before, after;
+	size_t bytes;
+	const u8 *base = mapping_of(map->fd, &bytes);
+
+	assert_info(map->fd, &before);
+	assert_int_equal(sum_of(base, before.resident_bytes, bytes), 0);
+	fill_with(map->fd, 0x7f, 100);
+	assert_info(map->fd, &after);
+	assert_true(after.resident_bytes > before.resident_bytes + 100 * 100000);
+	assert_true(sum_of(base, 0, bytes) >= 100ULL * 0x7f * (100000 / 512));
+	assert_int_equal(reachable_blocks(map->fd), after.used_blocks);
+	munmap((void *)base, bytes);
 }
 
 /* Memory that has been given back reads as zeroes, and can come again (promise G). */
@@ -370,186 +398,6 @@ static void test_module_stays_while_it_is_used_G(void **state)
 	close(pin);
 }
 
-/* ------------------------------------------------------------- other ways in */
-
-static int write_mem(const void *at, const void *from, size_t bytes)
-{
-	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	ssize_t ret = pwrite(fd, from, bytes, (off_t)(uintptr_t)at);
-	int err = ret < 0 ? -errno : (int)ret;
-
-	close(fd);
-	return err;
-}
-
-static ssize_t read_mem(const void *at, void *to, size_t bytes)
-{
-	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	ssize_t ret = pread(fd, to, bytes, (off_t)(uintptr_t)at);
-
-	close(fd);
-	return ret;
-}
-
-/* By /proc/self/mem and process_vm_writev(), which pass over page protection. */
-static void test_debuggers_read_and_do_not_write_B(void **state)
-{
-	struct fixture *map = *state;
-	u8 copy[PAGE], zeroes[PAGE] = { 0 };
-	size_t bytes;
-	const u8 *base = mapping_of(map->fd, &bytes);
-	struct iovec own = { copy, PAGE }, theirs = { (void *)base, PAGE };
-
-	assert_int_equal(process_vm_readv(getpid(), &own, 1, &theirs, 1, 0), PAGE);
-	assert_memory_equal(copy, base, PAGE);
-	memset(copy, 0xff, PAGE);
-	assert_int_equal(read_mem(base, copy, PAGE), PAGE);
-	assert_memory_equal(copy, base, PAGE);
-
-	own.iov_base = zeroes;
-	assert_int_equal(process_vm_writev(getpid(), &own, 1, &theirs, 1, 0), -1);
-	assert_int_equal(errno, EFAULT);
-	assert_true(write_mem(base, zeroes, PAGE) < 0);
-	assert_true(write_mem(base + bytes - PAGE, zeroes, 1) < 0); /* the page of zeroes */
-	assert_memory_equal(copy, base, PAGE);
-	munmap((void *)base, bytes);
-}
-
-/* A system call cannot be made to write there either. */
-static void test_system_calls_do_not_write_B(void **state)
-{
-	struct fixture *map = *state;
-	size_t bytes;
-	u8 *base = (u8 *)mapping_of(map->fd, &bytes);
-	struct snapmap_info *info = (void *)base;
-	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(read(fd, base, PAGE), -1);
-	assert_int_equal(errno, EFAULT);
-	assert_int_equal(getrandom(base + bytes - PAGE, 16, 0), -1);
-	assert_int_equal(errno, EFAULT);
-	/* The control page's first word is no valid flags, the last page is zeroes. */
-	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_INFO, info), -EFAULT);
-	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_INFO, base + bytes - PAGE), -EFAULT);
-	assert_int_equal(control_of(base)->magic, SNAPMAP_LAYOUT_MAGIC);
-	assert_int_equal(sum_of(base, bytes - PAGE, bytes), 0);
-	close(fd);
-	munmap(base, bytes);
-}
-
-/* The advice that a mapping takes changes no byte of it. */
-static void test_advice_does_no_harm_H(void **state)
-{
-	struct fixture *map = *state;
-	u8 before[PAGE];
-	size_t bytes;
-	u8 *base = (u8 *)mapping_of(map->fd, &bytes);
-	int advice;
-
-	fill_with(map->fd, 5, 3);
-	memcpy(before, base, PAGE);
-	for (advice = 0; advice < 30; advice++) {
-		madvise(base, 64 * PAGE, advice);
-		assert_memory_equal(base, before, PAGE);
-	}
-	mlock(base, 64 * PAGE);
-	munlock(base, 64 * PAGE);
-	assert_memory_equal(base, before, PAGE);
-	assert_int_equal(reachable_blocks(map->fd), sysfs_value(map->name, "used_blocks"));
-	munmap(base, bytes);
-}
-
-/* ------------------------------------------------------------- output from a mapping */
-
-/* Writes a page of the mapping to a file and reads it back. */
-static void assert_file_gets(const u8 *base, const char *path, int flags)
-{
-	u8 *copy = aligned_alloc(PAGE, 2 * PAGE);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, base, 2 * PAGE), 2 * PAGE);
-	assert_int_equal(pread(fd, copy, 2 * PAGE, 0), 2 * PAGE);
-	assert_memory_equal(copy, base, 2 * PAGE);
-	close(fd);
-	unlink(path);
-	free(copy);
-}
-
-static void test_write_from_a_mapping_A(void **state)
-{
-	struct fixture *map = *state;
-	char path[] = "/tmp/snapmap-mapping";
-	size_t bytes;
-	const u8 *base = mapping_of(map->fd, &bytes);
-
-	fill_with(map->fd, 5, 3);
-	assert_file_gets(base, path, 0);
-	munmap((void *)base, bytes);
-}
-
-/* The first of some directories whose file system knows O_DIRECT, or NULL. */
-static const char *direct_directory(void)
-{
-	const char *dirs[] = { "/tmp", "/dev/shm", getenv("SNAPMAP_OUT"), "/var/tmp" };
-	char path[256];
-	size_t i;
-	int fd;
-
-	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
-		if (!dirs[i])
-			continue;
-		snprintf(path, sizeof(path), "%s/snapmap-direct", dirs[i]);
-		fd = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
-		unlink(path);
-		if (fd < 0)
-			continue;
-		close(fd);
-		return dirs[i];
-	}
-	return NULL;
-}
-
-static void test_direct_write_from_a_mapping_A(void **state)
-{
-	struct fixture *map = *state;
-	const char *dir = direct_directory();
-	char path[256];
-	size_t bytes;
-	const u8 *base;
-
-	if (!dir)
-		skip_for("needs a file system with O_DIRECT");
-	note("O_DIRECT in %s", dir);
-	base = mapping_of(map->fd, &bytes);
-	fill_with(map->fd, 5, 3);
-	snprintf(path, sizeof(path), "%s/snapmap-direct", dir);
-	assert_file_gets(base, path, O_DIRECT);
-	munmap((void *)base, bytes);
-}
-
-/* Pages that a pipe holds without a copy may outlive the map's use of them. */
-static void test_pages_in_a_pipe_outlive_the_map_G_H(void **state)
-{
-	struct fixture *map = *state;
-	size_t bytes;
-	const u8 *base = mapping_of(map->fd, &bytes);
-	struct iovec pages = { (void *)base, 4 * PAGE };
-	u8 copy[PAGE];
-	int ends[2];
-
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(vmsplice(ends[1], &pages, 1, 0), 4 * PAGE);
-	munmap((void *)base, bytes);
-	close(map->fd);
-	map->fd = -1;
-	assert_int_equal(map_destroy(map->name), 0);
-	assert_int_equal(read(ends[0], copy, PAGE), PAGE);
-	assert_int_equal(control_of(copy)->magic, SNAPMAP_LAYOUT_MAGIC);
-	close(ends[0]);
-	close(ends[1]);
-}
-
 static const struct CMUnitTest tests[] = {
 	map_test(test_who_can_read_can_map_A),
 	map_test(test_who_cannot_read_cannot_map_H),
@@ -560,17 +408,12 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_offsets_that_wrap_H),
 	map_test(test_mappings_do_not_grow_H),
 	map_test(test_mappings_move_and_are_cut_A),
+	map_test(test_populated_and_locked_A_G),
 	map_test(test_empty_ranges_are_zero_until_they_fill_A_D),
 	map_test(test_ranges_given_back_are_zero_D_G),
 	map_test(test_mapping_outlives_descriptor_and_map_B),
 	map_test(test_children_inherit_mappings_A),
 	map_test(test_module_stays_while_it_is_used_G),
-	map_test(test_debuggers_read_and_do_not_write_B),
-	map_test(test_system_calls_do_not_write_B),
-	map_test(test_advice_does_no_harm_H),
-	map_test(test_write_from_a_mapping_A),
-	map_test(test_direct_write_from_a_mapping_A),
-	map_test(test_pages_in_a_pipe_outlive_the_map_G_H),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 
