@@ -5,6 +5,9 @@
  * A walk with an explicit stack of one frame for each level of inner nodes. A
  * child that stands in a group of slots is visited at the first of them: the
  * slots of a group follow each other, and no other slot names the same child.
+ *
+ * A snapshot uses no block twice. So a walk that has met more blocks than there
+ * are goes in circles, and ends (promise H).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +24,7 @@ struct frame {
 /**
  * struct snapmap_iter - a place in a snapshot
  * @view: the snapshot's blocks
+ * @left: blocks that it can still meet
  * @levels: inner nodes above every leaf
  * @depth: frames in use
  * @leaf: leaf whose entries are being given, or NULL
@@ -30,6 +34,7 @@ struct frame {
  */
 struct snapmap_iter {
 	const struct snapmap_view *view;
+	u64 left;
 	u32 levels;
 	u32 depth;
 	const u8 *leaf;
@@ -38,10 +43,18 @@ struct snapmap_iter {
 	struct frame stack[SNAPMAP_LEVELS_MAX];
 };
 
+/* The next run of the walk; NULL when it can be none of the snapshot's. */
+static const void *meet(struct snapmap_iter *iter, u32 ref, u32 blocks)
+{
+	if (blocks > iter->left)
+		return NULL;
+	iter->left -= blocks;
+	return snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), blocks);
+}
+
 static int enter_node(struct snapmap_iter *iter, u32 ref, u32 bits)
 {
-	const u32 *slots =
-		snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), snapmap_node_blocks(bits));
+	const u32 *slots = meet(iter, ref, snapmap_node_blocks(bits));
 
 	if (!slots)
 		return -EUCLEAN;
@@ -52,7 +65,7 @@ static int enter_node(struct snapmap_iter *iter, u32 ref, u32 bits)
 static int enter_leaf(struct snapmap_iter *iter, u32 ref)
 {
 	u32 blocks = snapmap_leaf_blocks(ref);
-	const u8 *leaf = snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), blocks);
+	const u8 *leaf = meet(iter, ref, blocks);
 
 	if (!leaf || blocks > SNAPMAP_LEAF_BLOCKS_MAX)
 		return -EUCLEAN;
@@ -158,6 +171,7 @@ int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_ite
 	if (!iter)
 		return -ENOMEM;
 	iter->view = &snapshot->mapping->view;
+	iter->left = iter->view->blocks;
 	err = enter_root(iter, snapshot->root);
 	if (err) {
 		free(iter);
