@@ -11,6 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+/* GLib refuses signs and spaces before a number, but for a vertical tab. */
+static bool parse_digits(const char *text, guint base, guint64 max, guint64 *out)
+{
+	return g_ascii_isdigit(*text) && g_ascii_string_to_unsigned(text, base, 0, max, out, NULL);
+}
+
 /**
  * parse_u64() - a decimal number
  * @text: all of it must be digits
@@ -20,7 +26,7 @@
  */
 bool parse_u64(const char *text, guint64 *out)
 {
-	return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, out, NULL);
+	return parse_digits(text, 10, G_MAXUINT64, out);
 }
 
 /**
@@ -55,7 +61,7 @@ bool parse_mode(const char *text, mode_t *out)
 {
 	guint64 mode;
 
-	if (!g_ascii_string_to_unsigned(text, 8, 0, 0777, &mode, NULL))
+	if (!parse_digits(text, 8, 0777, &mode))
 		return false;
 	*out = mode;
 	return true;
