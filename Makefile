@@ -6,12 +6,14 @@
 #	make			module for the running kernel, library, command
 #	make demo		the main job on real data, in a virtual machine
 #	make check		every automatic test; TESTS='unit kunit' runs some
+#	make fuzz TIME=SECONDS	the fuzzers, each for so long
 #	make lint		style and static checks
 #	make install		library, command, headers, man pages
 #	make modules_install	the module, for the running kernel
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 TESTS ?=
+TIME ?= 600
 
 all: modules user
 
@@ -33,6 +35,11 @@ demo:
 check:
 	scripts/check $(TESTS)
 
+fuzz:
+	scripts/deps build test
+	$(MAKE) -s -C userspace/tests/fuzz
+	userspace/tests/fuzz/run --long --time $(TIME)
+
 lint:
 	scripts/deps build lint
 	scripts/lint
@@ -41,4 +48,4 @@ clean:
 	rm -rf build
 	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install user install demo check lint clean
+.PHONY: all modules modules_install user install demo check fuzz lint clean

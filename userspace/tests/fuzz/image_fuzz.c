@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * image_fuzz.c - the library's readers over an arena that has been damaged
+ *
+ * Promise H: whatever the bytes are, a look-up, an iteration and a verification
+ * end and stay inside the mapping. AddressSanitizer watches both ends of the
+ * image; what is handed out as a pointer is compared with them here.
+ *
+ * Input: kind of image; number of changes; changes; keys to look for. A change is
+ * a kind, a place and a value; a place is in units of what is changed.
+ */
+#include <errno.h>
+
+#include "../../lib/map.h"
+#include "../../lib/verify.h"
+#include "fuzz.h"
+#include "image.h"
+
+#define CHANGES_MAX 63
+#define CHANGE_SIZE 8 /* most bytes that one change writes */
+
+/* How to undo a change: restoring is cheaper than copying the image each time. */
+struct undo {
+	size_t at;
+	uint8_t was[CHANGE_SIZE];
+};
+
+static struct image images[IMAGE_KINDS];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	for (unsigned int kind = 0; kind < IMAGE_KINDS; kind++) {
+		image_make(&images[kind], kind);
+		image_verify(&images[kind]);
+	}
+	return 0;
+}
+
+static void write_at(struct image *image, size_t at, const void *bytes, size_t len,
+		     struct undo *undo)
+{
+	at = at % (image->size - CHANGE_SIZE);
+	undo->at = at;
+	memcpy(undo->was, image->bytes + at, CHANGE_SIZE);
+	memcpy(image->bytes + at, bytes, len);
+}
+
+/* One change: of any byte, of a reference, of a word in the control page, of 8 bytes. */
+static void change(struct image *image, struct fuzz_input *input, struct undo *undo)
+{
+	uint8_t kind = fuzz_u8(input);
+	uint32_t place = (uint32_t)fuzz_u8(input) << 16 | fuzz_u16(input);
+	uint32_t word;
+	uint64_t two;
+	uint8_t byte;
+
+	switch (kind % 4) {
+	case 0:
+		byte = fuzz_u8(input);
+		write_at(image, place, &byte, sizeof(byte), undo);
+		break;
+	case 1:
+		word = SNAPMAP_REF(fuzz_u16(input) % (image->size / SNAPMAP_BLOCK_SIZE + 9),
+				   kind >> 4);
+		write_at(image, (size_t)place * sizeof(word), &word, sizeof(word), undo);
+		break;
+	case 2:
+		two = (uint64_t)fuzz_u32(input) << 32 | fuzz_u32(input);
+		write_at(image, place % 40 * sizeof(two), &two, sizeof(two), undo);
+		break;
+	case 3:
+		two = (uint64_t)fuzz_u32(input) << 32 | fuzz_u32(input);
+		write_at(image, (size_t)place * sizeof(two), &two, sizeof(two), undo);
+		break;
+	}
+}
+
+static void check_range(const struct image *image, const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+
+	CHECK(at >= image->bytes && at <= image->bytes + image->size);
+	CHECK(len <= (size_t)(image->bytes + image->size - at));
+}
+
+static void look_up(const struct image *image, const struct snapmap *map,
+		    const struct snapmap_snapshot *snapshot, uint8_t id)
+{
+	uint8_t key[SNAPMAP_KEY_MAX];
+	uint32_t len = image_key(id, key);
+	struct snapmap_found found;
+	struct snapmap_item item;
+	static uint8_t large[SNAPMAP_VALUE_MAX];
+	size_t cap = id % 2 ? sizeof(large) : id;
+	void *small = malloc(id);
+	void *value = id % 2 ? large : small;
+	int ret;
+
+	ret = snapmap_get(map, key, len, value, cap, &found);
+	CHECK(ret == 0 || ret == -ENOENT || ret == -ERANGE);
+	if (ret == 0)
+		CHECK(found.value_len <= cap);
+	free(small);
+
+	ret = snapmap_pin_get(snapshot, key, len, &item);
+	CHECK(ret == 0 || ret == -ENOENT);
+	if (!ret)
+		check_range(image, item.value, item.value_len);
+}
+
+/* Each granule of the image can hold one entry, and none is given twice. */
+static void iterate(const struct image *image, const struct snapmap_snapshot *snapshot)
+{
+	uint64_t left = image->size >> SNAPMAP_GRANULE_SHIFT;
+	struct snapmap_item item;
+	struct snapmap_iter *iter;
+	int ret = snapmap_iter_new(snapshot, &iter);
+
+	if (ret) {
+		CHECK(ret == -EUCLEAN);
+		return;
+	}
+	while ((ret = snapmap_iter_next(iter, &item)) > 0) {
+		CHECK(left--);
+		check_range(image, item.key, item.key_len);
+		check_range(image, item.value, item.value_len);
+	}
+	CHECK(ret == 0 || ret == -EUCLEAN);
+	snapmap_iter_free(iter);
+}
+
+static void fault(void *data, uint32_t block, const char *what)
+{
+	(void)data;
+	(void)block;
+	CHECK(strlen(what));
+}
+
+static void verify(const struct snapmap_snapshot *snapshot)
+{
+	static const struct snapmap_verify_ops ops = { .fault = fault };
+	int ret = snapmap_verify(snapshot, &ops, NULL);
+
+	CHECK(ret == 0 || ret == -EUCLEAN);
+}
+
+static void read_all(const struct image *image, struct fuzz_input *input)
+{
+	struct snapmap_control *control = (void *)image->bytes;
+	struct snapmap_mapping mapping = {
+		.view = { image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT },
+		.refs = 1,
+	};
+	const struct snapmap map = { -1, &mapping };
+	struct snapmap_snapshot snapshot = { .fd = -1, .mapping = &mapping };
+
+	/* Overtaken readers retry; here nobody would ever end that. */
+	if (control->oldest > control->version)
+		control->oldest = control->version;
+	snapshot.root = control->root[control->version & 1];
+	snapmap_header(&map, &snapshot.header);
+	snapmap_state(&map);
+	do
+		look_up(image, &map, &snapshot, fuzz_u8(input));
+	while (input->left);
+	iterate(image, &snapshot);
+	verify(&snapshot);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input input = { data, size };
+	struct image *image = &images[fuzz_u8(&input) % IMAGE_KINDS];
+	struct snapmap_control before = *(struct snapmap_control *)image->bytes;
+	unsigned int changes = fuzz_u8(&input) % (CHANGES_MAX + 1);
+	struct undo undo[CHANGES_MAX];
+	unsigned int i;
+
+	for (i = 0; i < changes; i++)
+		change(image, &input, &undo[i]);
+	read_all(image, &input);
+	while (i--)
+		memcpy(image->bytes + undo[i].at, undo[i].was, CHANGE_SIZE);
+	memcpy(image->bytes, &before, sizeof(before));
+	return 0;
+}
