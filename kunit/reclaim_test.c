@@ -279,6 +279,60 @@ static void test_pins_in_every_order(struct kunit *test)
 	}
 }
 
+#define MANY		1400	/* runs; more than a call settles */
+
+/* Calls reclaim until nothing is left to settle; returns how often it said that there is more. */
+static int count_calls(struct kunit *test, struct snapmap_store *store)
+{
+	u64 before = store->retired_blocks;
+	int calls = 0;
+
+	mutex_lock(&store->lock);
+	while (snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE)) {
+		KUNIT_EXPECT_LT(test, store->retired_blocks, before);
+		before = store->retired_blocks;
+		calls++;
+	}
+	mutex_unlock(&store->lock);
+	return calls;
+}
+
+static int put_many(struct snapmap_store *store)
+{
+	int err;
+
+	mutex_lock(&store->lock);
+	err = test_store_put(store, 0, MANY, 3 * SNAPMAP_BLOCK_SIZE, 0);
+	mutex_unlock(&store->lock);
+	return err;
+}
+
+/* Promise I: what one commit retired, or one pin held, is not all settled in one call. */
+static void test_much_in_parts(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	struct snapmap_pinned *pin;
+	u64 used;
+
+	set_quarantine(0, 0);
+	KUNIT_ASSERT_EQ(test, put_many(store), 0);
+	used = store->arena.used;
+	KUNIT_ASSERT_EQ(test, put_many(store), 0);
+	synchronize_rcu();
+	KUNIT_EXPECT_GE(test, count_calls(test, store), 1);
+	KUNIT_EXPECT_EQ(test, store->arena.used, used);
+
+	pin = test_store_pin(test, store);
+	KUNIT_ASSERT_EQ(test, put_many(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	KUNIT_EXPECT_EQ(test, test_store_version_of(store, pin->root, MANY - 1), 3ULL);
+	snapmap_snapshot_unpin(store, pin);
+	KUNIT_EXPECT_GE(test, count_calls(test, store), 1);
+	KUNIT_EXPECT_EQ(test, store->arena.used, used);
+	KUNIT_EXPECT_EQ(test, store->pinned_blocks, 0ULL);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+}
+
 /* Promise G: what is retired, pinned or closed ends with the map; kmemleak looks. */
 static void test_discard(struct kunit *test)
 {
@@ -303,6 +357,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE_SLOW(test_pin),
 	KUNIT_CASE(test_pin_holds_what_it_reaches),
 	KUNIT_CASE_SLOW(test_pins_in_every_order),
+	KUNIT_CASE(test_much_in_parts),
 	KUNIT_CASE(test_discard),
 	{}
 };
