@@ -19,7 +19,8 @@
  *	EEXIST		CREATE: a map of that name exists
  *	EFAULT		a pointer leads outside the caller's memory, or to a struct with
  *			"out" members that cannot be written to; nothing has changed,
- *			the struct included
+ *			the struct included (unless another thread has unmapped
+ *			the struct during the call)
  *	EINTR		a signal ended the call (COMMIT: only a fatal one); nothing has
  *			changed
  *	EINVAL		an unknown flag, a reserved member that is not 0, a malformed
@@ -264,7 +265,8 @@ struct snapmap_wait {
  * POLLHUP when the map is destroyed.
  *
  * mmap(2) of a map or a pin takes PROT_READ, MAP_SHARED, and an offset and a
- * length within the span.
+ * length within the span. No page of it gives SIGBUS: what is not populated
+ * reads as zeroes, and a fault for which there is no memory is taken again.
  */
 #define SNAPMAP_IOC_TYPE	0xB9
 
