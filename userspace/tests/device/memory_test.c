@@ -319,6 +319,48 @@ static void test_creating_cgroup_is_charged_G(void **state)
 	assert_true(wait_until(cgroups_are_gone, NULL, 30));
 }
 
+#define LITTLE "4194304"
+
+/* Reads all of the span; returns how many pages are not zero. */
+static int count_pages(const char *name)
+{
+	int fd = map_open(name, O_RDONLY), count = 0;
+	size_t bytes, at;
+	const u8 *base = map_mapping(fd, &bytes);
+
+	for (at = PAGE; base && at < bytes; at += PAGE)
+		count += base[at] != 0;
+	return count;
+}
+
+/* Who reads pays for nothing but page tables: the memory is the map's. */
+static void test_readers_pay_nothing_G(void **state)
+{
+	struct fixture *map = *state;
+	static u8 value[MIB];
+	int *pages = shared_page(), status;
+	pid_t pid;
+
+	if (!cgroups_begin())
+		skip_for("needs the memory controller of cgroup v2 at " CGROUP);
+	memset(value, 1, sizeof(value));
+	for (status = 0; status < 32; status++)
+		assert_int_equal(put_bytes(map->fd, (char[]){ 'A' + status, 0 }, value, MIB), 0);
+	assert_int_equal(write_file(OTHER "/memory.max", LITTLE), 0);
+	pid = child_start();
+	if (!pid) {
+		if (!enter_cgroup(OTHER))
+			*pages = count_pages(map->name);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(*pages >= 32 * 256);
+	assert_int_equal(cgroup_event(OTHER, "oom_kill"), 0);
+	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+	munmap(pages, PAGE);
+}
+
 static pid_t start_canary(const char *group)
 {
 	pid_t pid = child_start();
@@ -408,6 +450,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_memory_of_a_refused_batch_is_given_back_F_G),
 	map_test(test_steady_updates_stay_in_place_G),
 	plain_test(test_creating_cgroup_is_charged_G),
+	map_test(test_readers_pay_nothing_G),
 	plain_test(test_full_cgroup_fails_commits_and_kills_nobody_F_G),
 	plain_test(test_nothing_is_left_G),
 };
