@@ -368,6 +368,8 @@ void snapmap_arena_trim(struct snapmap_arena *arena)
 	struct snapmap_chunk *chunk;
 	u32 slot, first, i;
 
+	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
+		return;		/* readers in the kernel shall read what is wrong, not crash */
 	for (slot = arena->slots; --slot > 0; ) {
 		chunk = arena->chunks[slot];
 		if (!chunk || chunk->used ||

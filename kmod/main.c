@@ -7,6 +7,7 @@
 #include "control.h"
 #include "map.h"
 #include "mapping.h"
+#include "torture.h"
 
 static int __init snapmap_init(void)
 {
@@ -20,6 +21,7 @@ static int __init snapmap_init(void)
 	err = snapmap_control_init();
 	if (err)
 		goto exit_map;
+	snapmap_torture_init();
 	return 0;
 
 exit_map:
@@ -31,6 +33,7 @@ exit_mapping:
 
 static void __exit snapmap_exit(void)
 {
+	snapmap_torture_exit();
 	snapmap_control_exit();
 	snapmap_map_destroy_all();
 	snapmap_map_exit();

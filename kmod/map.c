@@ -189,14 +189,28 @@ static struct snapmap_map *map_alloc(const struct snapmap_create *args)
 	return map;	/* from here on put_device() frees it */
 }
 
+/**
+ * snapmap_map_find() - look a map up by its name
+ * @name: the name
+ *
+ * Context: may sleep.
+ * Return: the map, with a reference that the caller gives back by put_device()
+ *	on its @dev; NULL when there is none.
+ */
+struct snapmap_map *snapmap_map_find(const char *name)
+{
+	struct device *dev = class_find_device_by_name(&map_class, name);
+
+	return dev ? snapmap_map_of(dev) : NULL;
+}
+
 static int map_add(const struct snapmap_create *args)
 {
-	struct device *twin = class_find_device_by_name(&map_class, args->name);
-	struct snapmap_map *map;
+	struct snapmap_map *map = snapmap_map_find(args->name);
 	int err;
 
-	if (twin) {
-		put_device(twin);
+	if (map) {
+		put_device(&map->dev);
 		return -EEXIST;
 	}
 	map = map_alloc(args);
@@ -231,16 +245,14 @@ int snapmap_map_create(const struct snapmap_create *args)
 	return err;
 }
 
-/* Ends a map. @dev is a reference that the caller has got by its name. */
-static void map_end(struct device *dev)
+/* Ends a map, and the reference that the caller has got. */
+static void map_end(struct snapmap_map *map)
 {
-	struct snapmap_map *map = snapmap_map_of(dev);
-
-	cdev_device_del(&map->cdev, dev);
+	cdev_device_del(&map->cdev, &map->dev);
 	snapmap_store_seal(&map->store);
 	wake_up_all(&map->wait);
-	put_device(dev);	/* the name's */
-	put_device(dev);	/* the caller's */
+	put_device(&map->dev);	/* the name's */
+	put_device(&map->dev);	/* the caller's */
 }
 
 /**
@@ -252,16 +264,16 @@ static void map_end(struct device *dev)
  */
 int snapmap_map_destroy(const char *name)
 {
-	struct device *dev;
+	struct snapmap_map *map;
 
 	if (!name_is_valid(name))
 		return -EINVAL;
 	mutex_lock(&registry_lock);
-	dev = class_find_device_by_name(&map_class, name);
-	if (dev)
-		map_end(dev);
+	map = snapmap_map_find(name);
+	if (map)
+		map_end(map);
 	mutex_unlock(&registry_lock);
-	return dev ? 0 : -ENOENT;
+	return map ? 0 : -ENOENT;
 }
 
 static int match_any(struct device *dev, const void *data)
@@ -280,7 +292,7 @@ void snapmap_map_destroy_all(void)
 
 	mutex_lock(&registry_lock);
 	while ((dev = class_find_device(&map_class, NULL, NULL, match_any)))
-		map_end(dev);
+		map_end(snapmap_map_of(dev));
 	mutex_unlock(&registry_lock);
 }
 

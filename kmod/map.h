@@ -41,6 +41,7 @@ static inline struct snapmap_map *snapmap_map_of(const struct device *dev)
 	return container_of(dev, struct snapmap_map, dev);
 }
 
+struct snapmap_map *snapmap_map_find(const char *name);
 int snapmap_map_create(const struct snapmap_create *args);
 int snapmap_map_destroy(const char *name);
 void snapmap_map_destroy_all(void);

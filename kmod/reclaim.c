@@ -34,6 +34,7 @@
 
 #include "broken.h"
 #include "reclaim.h"
+#include "trace.h"
 
 /* A batch this old has outlived every reader, however few commits came after. */
 #define QUARANTINE_LONG_NS	NSEC_PER_SEC
@@ -223,6 +224,9 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 	 * barrier before a live reader looks at oldest: snapmap_live_intact().
 	 */
 	smp_wmb();
+	trace_snapmap_reclaim(store->control->map_id, retired->version,
+			      store->version - retired->version,
+			      ktime_get_ns() - retired->published_ns, retired->runs.blocks);
 	settle_runs(store, &retired->runs, newest_pin_below(store, retired->version), budget);
 	if (retired->runs.head)
 		return;

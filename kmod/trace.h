@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * trace.h - trace events of the module, in /sys/kernel/tracing/events/snapmap
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM snapmap
+
+#if !defined(SNAPMAP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define SNAPMAP_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <linux/types.h>
+
+/*
+ * Retired blocks may be used again from now on.
+ * map_id: as in INFO. version: of the publication that retired them.
+ * age_commits, age_ns: since then. blocks: how many, those that a pin goes on
+ * holding back included.
+ */
+TRACE_EVENT(snapmap_reclaim,
+	TP_PROTO(u64 map_id, u64 version, u64 age_commits, u64 age_ns, u64 blocks),
+	TP_ARGS(map_id, version, age_commits, age_ns, blocks),
+	TP_STRUCT__entry(
+		__field(u64, map_id)
+		__field(u64, version)
+		__field(u64, age_commits)
+		__field(u64, age_ns)
+		__field(u64, blocks)
+	),
+	TP_fast_assign(
+		__entry->map_id = map_id;
+		__entry->version = version;
+		__entry->age_commits = age_commits;
+		__entry->age_ns = age_ns;
+		__entry->blocks = blocks;
+	),
+	TP_printk("map_id=%llu version=%llu age_commits=%llu age_ns=%llu blocks=%llu",
+		  __entry->map_id, __entry->version, __entry->age_commits, __entry->age_ns,
+		  __entry->blocks)
+);
+
+#endif /* SNAPMAP_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

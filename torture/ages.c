@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ages.c - a histogram of how old blocks were when they could be used again
+ *
+ * Row n of the file counts the blocks that had been retired for 2^(n-1) to
+ * 2^n - 1 commits, and for so many milliseconds: "BELOW BY-COMMITS BY-MS".
+ */
+#include <linux/atomic.h>
+#include <linux/log2.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/seq_file.h>
+
+#include "../kmod/trace.h"
+#include "ages.h"
+
+#define ROWS	32
+
+static atomic64_t by_commits[ROWS];
+static atomic64_t by_ms[ROWS];
+
+static int row_of(u64 age)
+{
+	return age ? min(ilog2(age) + 1, ROWS - 1) : 0;
+}
+
+static void count_reuse(void *data, u64 map_id, u64 version, u64 age_commits, u64 age_ns,
+			u64 blocks)
+{
+	atomic64_add(blocks, &by_commits[row_of(age_commits)]);
+	atomic64_add(blocks, &by_ms[row_of(div_u64(age_ns, NSEC_PER_MSEC))]);
+}
+
+static int ages_show(struct seq_file *file, void *data)
+{
+	int row;
+
+	for (row = 0; row < ROWS; row++)
+		seq_printf(file, "%llu %lld %lld\n", 1ULL << row,
+			   (s64)atomic64_read(&by_commits[row]), (s64)atomic64_read(&by_ms[row]));
+	return 0;
+}
+
+static int ages_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, ages_show, NULL);
+}
+
+const struct file_operations ages_fops = {
+	.owner = THIS_MODULE,
+	.open = ages_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+void ages_init(void)
+{
+	register_trace_snapmap_reclaim(count_reuse, NULL);
+}
+
+void ages_exit(void)
+{
+	unregister_trace_snapmap_reclaim(count_reuse, NULL);
+	tracepoint_synchronize_unregister();
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * torture.c - /sys/kernel/debug/snapmap: the kernel's part of snapmap-torture
+ *
+ * readers: "NAME COUNT" starts threads that read the map NAME, an empty line
+ * ends them; reading gives "LOOK-UPS FAULTS" of all since they were started,
+ * and the first fault. ages: a histogram of reuse; see ages.c.
+ */
+#include <linux/debugfs.h>
+
+#include "../kmod/torture.h"
+#include "ages.h"
+#include "kreader.h"
+
+static struct dentry *dir;
+
+void snapmap_torture_init(void)
+{
+	dir = debugfs_create_dir("snapmap", NULL);
+	debugfs_create_file("readers", 0600, dir, NULL, &kreader_fops);
+	debugfs_create_file("ages", 0600, dir, NULL, &ages_fops);
+	ages_init();
+}
+
+void snapmap_torture_exit(void)
+{
+	debugfs_remove_recursive(dir);
+	kreader_stop();
+	ages_exit();
+}
