@@ -7,6 +7,7 @@
 #	make demo		the main job on real data, in a virtual machine
 #	make check		every automatic test; TESTS='unit kunit' runs some
 #	make fuzz TIME=SECONDS	the fuzzers, each for so long
+#	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
 #	make lint		style and static checks
 #	make install		library, command, headers, man pages
 #	make modules_install	the module, for the running kernel
@@ -40,6 +41,9 @@ fuzz:
 	$(MAKE) -s -C userspace/tests/fuzz
 	userspace/tests/fuzz/run --long --time $(TIME)
 
+torture:
+	scripts/torture --kernel $(or $(KERNEL),debug) --time $(or $(TIME),60)
+
 lint:
 	scripts/deps build lint
 	scripts/lint
@@ -48,4 +52,4 @@ clean:
 	rm -rf build
 	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install user install demo check fuzz lint clean
+.PHONY: all modules modules_install user install demo check torture fuzz lint clean

@@ -5,7 +5,7 @@
 #undef TP_PROTO
 #undef TRACE_EVENT
 #define TP_PROTO(...) __VA_ARGS__
-#define TRACE_EVENT(name, proto, ...)         \
+#define TRACE_EVENT(name, proto, ...)          \
 	static inline void trace_##name(proto) \
 	{                                      \
 	}                                      \

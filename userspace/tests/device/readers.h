@@ -102,6 +102,7 @@ struct writer {
 };
 
 int writer_init(struct writer *writer, int fd, u64 seed);
+int writer_fill(struct writer *writer, u32 flags);
 int writer_commit(struct writer *writer);
 void writer_exit(struct writer *writer);
 

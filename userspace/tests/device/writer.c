@@ -57,28 +57,35 @@ static void add_value(struct writer *writer, u32 key)
 	batch_put(&writer->batch, &key, sizeof(key), words, bytes);
 }
 
-static int writer_send(struct writer *writer)
+/* The values say which version they are for; -ECANCELED when it is another writer's. */
+static int writer_send(struct writer *writer, u32 flags)
 {
-	struct snapmap_commit out;
-	int err = batch_commit(writer->fd, &writer->batch, 0, &out);
+	struct snapmap_commit args = batch_args(&writer->batch, flags | SNAPMAP_COMMIT_IF_VERSION);
+	int err;
 
-	if (!err && out.version != writer->version + 1)
-		err = -EBADMSG; /* there is no other writer */
-	if (!err)
-		writer->version = out.version;
+	args.if_version = writer->version;
+	err = ioc(writer->fd, SNAPMAP_IOC_COMMIT, &args);
+	if (!err || err == -ECANCELED)
+		writer->version = args.version;
 	batch_clear(&writer->batch);
 	return err;
+}
+
+/* Writes all keys. */
+int writer_fill(struct writer *writer, u32 flags)
+{
+	u32 key;
+
+	for (key = 0; key < HOT_KEYS + COLD_KEYS; key++)
+		add_value(writer, key);
+	return writer_send(writer, flags);
 }
 
 /* Fills the map; @fd has been opened for reading and writing. */
 int writer_init(struct writer *writer, int fd, u64 seed)
 {
-	u32 key;
-
 	*writer = (struct writer){ .fd = fd, .rng = seed, .version = map_version(fd) };
-	for (key = 0; key < HOT_KEYS + COLD_KEYS; key++)
-		add_value(writer, key);
-	return writer_send(writer);
+	return writer_fill(writer, 0);
 }
 
 /* The next commit. */
@@ -95,7 +102,7 @@ int writer_commit(struct writer *writer)
 		else
 			batch_delete(&writer->batch, &key, sizeof(key));
 	}
-	return writer_send(writer);
+	return writer_send(writer, 0);
 }
 
 void writer_exit(struct writer *writer)
