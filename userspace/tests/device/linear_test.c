@@ -7,7 +7,7 @@
  * of the time under a condition that others may break. All calls are recorded
  * between two ticks of one shared counter, and history.c judges the whole.
  *
- * SNAPMAP_CALLS: calls of each thread, by default 20000 on stock kernels and
+ * SNAPMAP_CALLS: calls of each thread, by default 10000 on stock kernels and
  * 1500 on test builds, which are slow.
  */
 #include <libsnapmap.h>
@@ -29,7 +29,7 @@ static u64 calls_to_make(void)
 	const char *given = getenv("SNAPMAP_CALLS");
 	bool slow = !access("/sys/module/snapmap/parameters/broken", F_OK);
 
-	return given ? strtoull(given, NULL, 0) : slow ? 1500 : 20000;
+	return given ? strtoull(given, NULL, 0) : slow ? 1500 : 10000;
 }
 
 /**

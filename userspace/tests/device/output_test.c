@@ -97,11 +97,23 @@ static s64 dumped_bytes(const u8 *base)
 	return found;
 }
 
+/* Dies with a core of all that may be dumped. */
+static void die(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (write(fd, "0x7f", 4) != 4)
+		_exit(1);
+	setrlimit(RLIMIT_CORE, &limit);
+	signal(SIGABRT, SIG_DFL);
+	abort();
+}
+
 /* A process that dies leaves nothing of the map in its core, however large the span. */
 static void test_core_dumps_leave_it_out_H(void **state)
 {
 	struct fixture *map = *state;
-	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 	char old[256];
 	size_t bytes;
 	const u8 *base = mapping_of(map->fd, &bytes);
@@ -113,11 +125,8 @@ static void test_core_dumps_leave_it_out_H(void **state)
 		skip_for("needs CONFIG_COREDUMP");
 	text_swap(CORE_PATTERN, CORE, old, sizeof(old));
 	pid = child_start();
-	if (!pid) {
-		setrlimit(RLIMIT_CORE, &limit);
-		signal(SIGABRT, SIG_DFL);
-		abort();
-	}
+	if (!pid)
+		die();
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	text_swap(CORE_PATTERN, strtok(old, "\n"), NULL, 0);
 	assert_true(WCOREDUMP(status));
