@@ -77,6 +77,7 @@ byte fenced;		/* those before the writer's last smp_wmb() */
 byte store_version = 1;
 byte store_block;
 byte settled = 1;	/* retired up to this version: reusable, or held by pins */
+byte grace_over_for = 1; /* retired up to this version: no reader in the kernel is there */
 byte unlocked;		/* stores before pin_lock was last released by the writer */
 
 /* Blocks. */
@@ -101,10 +102,11 @@ byte grace_known[VERSIONS];	/* stores before it began */
 bool in_section;		/* of the reader in the kernel */
 byte section_since;		/* this and earlier grace periods need not wait for it */
 
+/* Pinned snapshots: all pins of a version share one. */
 #if PINS
 byte pin_list[PINS];		/* oldest first */
 byte pin_version[PINS];
-bool pin_dead[PINS];
+byte pin_users[PINS];
 #endif
 byte pin_count;			/* in the list */
 
@@ -184,8 +186,7 @@ inline load_acquire(loc, out)
 /* settle_runs(): block i goes to the pin at place p - 1 of the list, or is free. */
 inline settle_block(i, p)
 {
-#if PINS
-#ifndef NO_PIN_CHECK
+#if PINS && !defined(NO_PIN_CHECK)
 	if
 	:: p > 0 && pin_version[pin_list[p - 1]] >= birth[i] ->
 		state[i] = HELD + pin_list[p - 1]
@@ -195,36 +196,45 @@ inline settle_block(i, p)
 #else
 	state[i] = FREE
 #endif
-#else
-	state[i] = FREE
-#endif
 }
 
-/* reap_pins(): what a closed pin has held goes to the next older pin. */
-inline reap_pins()
-{
 #if PINS
+/* What the pin at place p has held goes to the next older pin. */
+inline hand_over()
+{
 	d_step {
-		p = 0;
+		i = 0;
 		do
-		:: p < pin_count && !pin_dead[pin_list[p]] ->
-			p++
-		:: p < pin_count && pin_dead[pin_list[p]] ->
-			i = 0;
-			do
-			:: i < BLOCKS && state[i] == HELD + pin_list[p] ->
+		:: i < BLOCKS && state[i] == HELD + pin_list[p] ->
 #ifdef NO_HANDOVER
-				state[i] = FREE;
+			state[i] = FREE;
 #else
-				settle_block(i, p);
+			settle_block(i, p);
 #endif
-				i++
-			:: i < BLOCKS && state[i] != HELD + pin_list[p] ->
-				i++
-			:: i == BLOCKS ->
-				break
-			od;
-			i = p;
+			i++
+		:: i < BLOCKS && state[i] != HELD + pin_list[p] ->
+			i++
+		:: i == BLOCKS ->
+			break
+		od;
+		i = 0
+	}
+}
+
+/* forget_pin(): the pin at place p may have got users again. */
+inline forget_pin()
+{
+	d_step {
+		i = p;
+#ifndef NO_USERS_CHECK
+		if
+		:: pin_users[pin_list[p]] > 0 ->
+			i = pin_count
+		:: else
+		fi;
+#endif
+		if
+		:: i < pin_count ->
 			do
 			:: i + 1 < pin_count ->
 				pin_list[i] = pin_list[i + 1];
@@ -233,12 +243,30 @@ inline reap_pins()
 				break
 			od;
 			pin_count--
-		:: p == pin_count ->
-			break
-		od;
+		:: else
+		fi;
 		i = 0;
 		p = 0
 	}
+}
+#endif
+
+/* reap_pins(): as many as the budget lets it. */
+inline reap_pins()
+{
+#if PINS
+	do
+	:: d_step { pin_count > 0 && pin_users[pin_list[0]] == 0 -> p = 0 };
+		hand_over();
+		forget_pin()
+#if PINS > 1
+	:: d_step { pin_count > 1 && pin_users[pin_list[1]] == 0 -> p = 1 };
+		hand_over();
+		forget_pin()
+#endif
+	:: true ->
+		break
+	od
 #else
 	skip
 #endif
@@ -278,21 +306,32 @@ inline settle_runs(n)
 #define grace_over(n)	(!in_section || section_since >= n)
 #endif
 
+/* A batch that the budget has not lasted for stays, and is looked at again later. */
 inline reclaim()
 {
 	reap_pins();
 	do
 	:: atomic {
-		settled < store_version && grace_over(settled + 1) ->
-		settled++;
+		settled < store_version && (settled < grace_over_for || grace_over(settled + 1)) ->
+		if
+		:: settled == grace_over_for ->
+			grace_over_for++;
 #ifndef OLDEST_LATE
-		store(OLDEST, settled);
+			store(OLDEST, grace_over_for);
 #endif
 #ifndef NO_OLDEST_WMB
-		smp_wmb();
+			smp_wmb();
 #endif
-		skip }
-		settle_runs(settled)
+			skip
+		:: else
+		fi
+		}
+		if
+		:: settle_runs(settled + 1);
+			settled++
+		:: PINS > 0 ->	/* the budget is used up */
+			break
+		fi
 	:: true ->	/* not ready, or still in quarantine */
 		break
 	od
@@ -395,7 +434,7 @@ inline write_leaf()
 		:: else
 		fi;
 #ifdef OLDEST_LATE
-		store(OLDEST, settled);
+		store(OLDEST, grace_over_for);
 #endif
 		skip
 	}
@@ -413,8 +452,10 @@ proctype writer()
 		write_leaf();
 		if
 		:: publish()
+#ifndef NO_ABORT	/* no protection; it saves states where more builds are wanted */
 		:: b < BLOCKS ->	/* snapmap_build_abort() */
 			state[b] = FREE
+#endif
 		fi;
 		b = 0
 	:: build > BUILDS ->
@@ -459,11 +500,16 @@ inline begin(what)
 	od
 }
 
-/* In any order: neither load limits the other. */
+/*
+ * In any order, for neither load limits the other; and in one step, for what a load
+ * can give now it can still give later, when the reader has learnt nothing meanwhile.
+ */
 inline load_words()
 {
-	load(WORD(got, 0), w0);
-	load(WORD(got, 1), w1)
+	atomic {
+		load(WORD(got, 0), w0);
+		load(WORD(got, 1), w1)
+	}
 }
 
 /* Promises A and B: both words are there, and are those of the version. */
@@ -541,7 +587,7 @@ proctype live()
 inline enter_section()
 {
 	atomic {
-		section_since = settled;
+		section_since = grace_over_for;
 		do
 		:: section_since < grace_begun -> section_since++
 		:: break
@@ -580,7 +626,7 @@ proctype kernel()
 #endif
 
 #if PINS
-proctype pinned(byte me)
+proctype pinned(byte fresh)
 {
 	READER;
 	byte v, got, w0, w1;
@@ -598,18 +644,42 @@ proctype pinned(byte me)
 		got = store_block;
 		know(unlocked);
 #endif
-		pin_version[me] = v;
-		pin_list[pin_count] = me;
-		pin_count++
+		if
+		:: pin_count > 0 ->
+			if
+			:: pin_version[pin_list[pin_count - 1]] == v ->
+				fresh = pin_list[pin_count - 1]
+			:: else
+			fi
+		:: else
+		fi;
+		if
+		:: pin_count == 0 || pin_list[pin_count - 1] != fresh ->
+			pin_version[fresh] = v;
+			pin_list[pin_count] = fresh;
+			pin_count++
+		:: else
+		fi;
+		pin_users[fresh]++
 	}
-	load_words();
-	check_value();
+	atomic {
+		load_words();
+		check_value();
 #ifdef REACH_HELD
-	assert(state[got] != HELD + me);
+		assert(state[got] != HELD + fresh);
 #endif
-	d_step {	/* snapmap_snapshot_unpin() */
-		pin_dead[me] = true;
-		v = 0; got = 0; w0 = 0; w1 = 0; known = 0
+		pin_users[fresh]--;	/* snapmap_snapshot_unpin() */
+		d_step {	/* the end: nothing of it matters any more */
+			v = 0; got = 0; w0 = 0; w1 = 0; known = 0; pending = 0; fresh = 0;
+			do
+			:: at < LOCATIONS ->
+				seen[at] = 0;
+				at++
+			:: else ->
+				break
+			od;
+			at = 0
+		}
 	}
 }
 #endif
