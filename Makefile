@@ -6,7 +6,7 @@
 #	make			module for the running kernel, library, command
 #	make demo		the main job on real data, in a virtual machine
 #	make check		every automatic test; TESTS='unit kunit' runs some
-#	make fuzz TIME=SECONDS	the fuzzers, each for so long
+#	make fuzz TIME=SECONDS	the fuzzers, each for so long, and the module on the debug kernel
 #	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
 #	make lint		style and static checks
 #	make install		library, command, headers, man pages
@@ -40,6 +40,10 @@ fuzz:
 	scripts/deps build test
 	$(MAKE) -s -C userspace/tests/fuzz
 	userspace/tests/fuzz/run --long --time $(TIME)
+	scripts/deps vm debug
+	$(MAKE) -s -C userspace/tests/device
+	SNAPMAP_FUZZ_SECONDS=$(TIME) SNAPMAP_ONLY=test_random_use_BEFGH scripts/vm --kernel debug \
+		--timeout $$(($(TIME) + 1200)) -- build/user/tests/device/fuzz_test
 
 torture:
 	scripts/torture --kernel $(or $(KERNEL),debug) --time $(or $(TIME),60)

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * fuzz_test.c - random use of every call, and what must hold whatever is done
+ * (promises B, E, F, G and H)
+ *
+ * For SNAPMAP_FUZZ_SECONDS (15; on the debug kernel 60) two processes at a time
+ * fuzz the module. Between them every map that is there must be sound, take the
+ * blocks of its snapshot and no other, and commit.
+ */
+#include <dirent.h>
+#include <libsnapmap.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "fuzzer.h"
+
+#define PROCESSES     2
+#define STEPS	      400
+#define HANGS_AFTER_S 300
+#define NS_PER_SECOND 1000000000ULL
+
+static struct fuzz_shared *shared;
+
+static int setup(void **state)
+{
+	(void)state;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	return shared == MAP_FAILED;
+}
+
+/* Calls @each with the name of every map that there is. */
+static void for_each_map(void (*each)(const char *name))
+{
+	DIR *dir = opendir("/sys/class/snapmap");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			each(entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void destroy_map(const char *name)
+{
+	map_destroy(name);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for_each_map(destroy_map);
+	return munmap(shared, sizeof(*shared));
+}
+
+static u64 seconds(void)
+{
+	const char *given = getenv("SNAPMAP_FUZZ_SECONDS");
+	const char *kernel = getenv("SNAPMAP_VM");
+
+	if (given)
+		return strtoull(given, NULL, 0);
+	return kernel && !strcmp(kernel, "debug") ? 60 : 15;
+}
+
+static void fuzz_together(u64 *rng)
+{
+	pid_t pid[PROCESSES];
+	int status, i;
+	u64 seed;
+
+	for (i = 0; i < PROCESSES; i++) {
+		seed = random_next(rng);
+		pid[i] = child_start();
+		assert_true(pid[i] >= 0);
+		if (!pid[i]) {
+			signal(SIGSEGV, SIG_DFL); /* cmocka's is not for children */
+			signal(SIGBUS, SIG_DFL);
+			alarm(HANGS_AFTER_S);
+			_exit(fuzz_session(shared, seed, STEPS));
+		}
+	}
+	for (i = 0; i < PROCESSES; i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		if (status && !shared->why[0])
+			snprintf(shared->why, sizeof(shared->why), "a process ended with %#x",
+				 status);
+	}
+	if (shared->why[0])
+		fail_msg("%s", shared->why);
+}
+
+static void say_fault(void *data, uint32_t block, const char *what)
+{
+	note("%s: block %u: %s", (const char *)data, block, what);
+}
+
+static void check_map(const char *name)
+{
+	static const struct snapmap_verify_ops ops = { .fault = say_fault };
+	struct snapmap_snapshot *snapshot;
+	struct snapmap *map;
+
+	assert_int_equal(snapmap_open(name, O_RDWR, &map), 0);
+	assert_int_equal(snapmap_pin(map, &snapshot), 0);
+	assert_int_equal(snapmap_verify(snapshot, &ops, (void *)name), 0);
+	snapmap_unpin(snapshot);
+	assert_no_leak(snapmap_fd(map));
+	snapmap_close(map);
+}
+
+static void test_random_use_BEFGH(void **state)
+{
+	u64 rng = seed_of_test();
+	u64 until = now_ns() + seconds() * NS_PER_SECOND;
+	u32 i, rounds = 0;
+
+	(void)state;
+	do {
+		fuzz_together(&rng);
+		for_each_map(check_map);
+		rounds++;
+	} while (now_ns() < until);
+	note("%u rounds, %llu ioctls, %llu mappings", rounds, shared->calls, shared->mapped);
+	for (i = 0; i < CALLS; i++) {
+		note("%s succeeded %llu times", calls[i].name, shared->good[i]);
+		assert_true(shared->good[i]);
+	}
+}
+
+#define fuzz_case(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fuzz_case(test_random_use_BEFGH),
+		caught_test("abort", test_random_use_BEFGH),
+		caught_test("flags", test_random_use_BEFGH),
+		caught_test("write", test_random_use_BEFGH),
+		plain_test(test_nothing_is_left_G),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
