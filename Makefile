@@ -14,7 +14,6 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 TESTS ?=
-TIME ?= 600
 
 all: modules user
 
@@ -39,11 +38,11 @@ check:
 fuzz:
 	scripts/deps build test
 	$(MAKE) -s -C userspace/tests/fuzz
-	userspace/tests/fuzz/run --long --time $(TIME)
+	userspace/tests/fuzz/run --long --time $(or $(TIME),600)
 	scripts/deps vm debug
 	$(MAKE) -s -C userspace/tests/device
-	SNAPMAP_FUZZ_SECONDS=$(TIME) SNAPMAP_ONLY=test_random_use_BEFGH scripts/vm --kernel debug \
-		--timeout $$(($(TIME) + 1200)) -- build/user/tests/device/fuzz_test
+	SNAPMAP_FUZZ_SECONDS=$(or $(TIME),600) SNAPMAP_ONLY=test_random_use_BEFGH scripts/vm --kernel debug \
+		--timeout $$(($(or $(TIME),600) + 1200)) -- build/user/tests/device/fuzz_test
 
 torture:
 	scripts/torture --kernel $(or $(KERNEL),debug) --time $(or $(TIME),60)
