@@ -42,7 +42,11 @@ static const struct file_operations control_fops = {
 
 static struct miscdevice control_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "snapmap",
+	/*
+	 * Without memory for the node's name, devtmpfs takes this one, and does not
+	 * find the node again to remove it: it must not stand where our directory does.
+	 */
+	.name = "snapmap-control",
 	.nodename = "snapmap/control",
 	.mode = 0600,
 	.fops = &control_fops,
