@@ -9,6 +9,7 @@
 #	make fuzz TIME=SECONDS	the fuzzers, each for so long, and the module on the debug kernel
 #	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
 #	make lint		style and static checks
+#	make coverage		which lines the tests run; a quarter of an hour
 #	make install		library, command, headers, man pages
 #	make modules_install	the module, for the running kernel
 
@@ -47,6 +48,9 @@ fuzz:
 torture:
 	scripts/torture --kernel $(or $(KERNEL),debug) --time $(or $(TIME),60)
 
+coverage:
+	scripts/coverage
+
 lint:
 	scripts/deps build lint
 	scripts/lint
@@ -55,4 +59,4 @@ clean:
 	rm -rf build
 	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install user install demo check torture fuzz lint clean
+.PHONY: all modules modules_install user install demo check torture fuzz coverage lint clean

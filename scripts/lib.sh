@@ -26,6 +26,9 @@ die() {
 # The comment block that opens a script is its --help.
 show_help() { awk 'NR > 3 && !/^#/ { exit } NR > 3 { sub(/^# ?/, ""); print }' "$0"; }
 
+# Where the module for a kernel of scripts/kernel is built; apart, with SNAPMAP_GCOV=y, when it counts what has run.
+module_dir() { printf '%s/build/%s\n' "$top" "$1${SNAPMAP_GCOV:+-gcov}"; }
+
 # Print the exact version of an installed package; fails when it is not installed.
 package_version() {
 	local line
