@@ -54,13 +54,17 @@ const struct file_operations ages_fops = {
 	.release = single_release,
 };
 
+static bool counting;	/* it may have failed, and is worth no failing load */
+
 void ages_init(void)
 {
-	register_trace_snapmap_reclaim(count_reuse, NULL);
+	counting = !register_trace_snapmap_reclaim(count_reuse, NULL);
 }
 
 void ages_exit(void)
 {
+	if (!counting)
+		return;
 	unregister_trace_snapmap_reclaim(count_reuse, NULL);
 	tracepoint_synchronize_unregister();
 }
