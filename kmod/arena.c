@@ -133,12 +133,12 @@ static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool us
 	}
 	if (used) {
 		chunk->used += blocks;
-		arena->used += blocks;
-		arena->free -= blocks;
+		WRITE_ONCE(arena->used, arena->used + blocks);
+		WRITE_ONCE(arena->free, arena->free - blocks);
 	} else {
 		chunk->used -= blocks;
-		arena->used -= blocks;
-		arena->free += blocks;
+		WRITE_ONCE(arena->used, arena->used - blocks);
+		WRITE_ONCE(arena->free, arena->free + blocks);
 	}
 }
 
@@ -235,8 +235,8 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 	set_active_memcg(caller);
 	if (!chunk)
 		return -ENOMEM;
-	arena->resident += chunk_bytes(chunk->blocks);
-	arena->free += chunk->blocks;
+	WRITE_ONCE(arena->resident, arena->resident + chunk_bytes(chunk->blocks));
+	WRITE_ONCE(arena->free, arena->free + chunk->blocks);
 	chunk->free_groups = chunk->blocks >> SNAPMAP_GROUP_SHIFT;
 	show_chunk(arena, slot, chunk);
 
@@ -378,8 +378,8 @@ void snapmap_arena_trim(struct snapmap_arena *arena)
 		first = chunk->first >> SNAPMAP_GROUP_SHIFT;
 		for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
 			bucket_remove(arena, first + i);
-		arena->free -= chunk->blocks;
-		arena->resident -= chunk_bytes(chunk->blocks);
+		WRITE_ONCE(arena->free, arena->free - chunk->blocks);
+		WRITE_ONCE(arena->resident, arena->resident - chunk_bytes(chunk->blocks));
 		show_chunk(arena, slot, NULL);
 		chunk_free(arena, chunk);
 	}

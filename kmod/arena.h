@@ -94,7 +94,8 @@ struct snapmap_chunk {
  * @show_lock: orders a change of @chunks against faults that look at it
  * @chunks: by position in the arena; NULL where nothing is populated
  *
- * The owner's lock (the map's mutex) protects everything but @chunks, whose
+ * The owner's lock (the map's mutex) protects everything; @resident, @used and
+ * @free may be read without it, as counters. @chunks is an exception too: its
  * elements are also read by look-ups (which hold blocks that keep the chunk in
  * place) and by faults (under @show_lock).
  */

@@ -11,6 +11,7 @@
 #include "broken.h"
 
 unsigned int snapmap_breaks;
+unsigned long snapmap_raced;
 
 /* The bit of the break of that name, 0 when there is none. */
 static unsigned int break_of(const char *name)

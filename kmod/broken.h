@@ -48,6 +48,8 @@ enum snapmap_break {
 	SNAPMAP_BREAK_SEAL,
 };
 
+extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
+
 #ifdef SNAPMAP_TEST
 /* The name by which a break is chosen, NULL behind the last. */
 static inline const char *snapmap_break_name(unsigned int which)

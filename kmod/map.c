@@ -316,10 +316,8 @@ static int copy_value(struct snapmap_map *map, u64 root, const struct snapmap_ke
 /* What KCSAN must find. */
 static void race(void)
 {
-	static unsigned long gets;
-
 	if (snapmap_broken(SNAPMAP_BREAK_RACE))
-		gets++;
+		snapmap_raced++;
 }
 
 static int get_into(struct snapmap_map *map, u64 root, struct snapmap_get *args, void *buffer,
