@@ -21,13 +21,15 @@
  *			"out" members that cannot be written to; nothing has changed,
  *			the struct included (unless another thread has unmapped
  *			the struct during the call)
- *	EINTR		a signal ended the call (COMMIT: only a fatal one); nothing has
- *			changed
+ *	EINTR		a signal ended the call (WAIT, read; COMMIT: only a fatal one);
+ *			nothing has changed
  *	EINVAL		an unknown flag, a reserved member that is not 0, a malformed
  *			name, mode, limit or operation; mmap: private, or past the span
+ *	EMFILE		PIN: the process has as many descriptors as it may have
  *	EMSGSIZE	a key that is empty or longer than SNAPMAP_KEY_MAX, or a value
  *			longer than SNAPMAP_VALUE_MAX
- *	ENFILE		CREATE: there are as many maps as the module can number
+ *	ENFILE		CREATE: there are as many maps as the module can number; PIN:
+ *			there are as many open files as the system allows
  *	ENODEV		the map has been destroyed (CREATE, COMMIT, opening), or is
  *			being destroyed
  *	ENOENT		GET: no such key; DESTROY: no such map

@@ -236,7 +236,7 @@ static bool errno_is_listed(const struct call *call, int err)
 		[CALL_DESTROY] = { ENOENT, ENODEV },
 		[CALL_COMMIT] = { ECANCELED, EINTR, EMSGSIZE, ENODEV, ENOMEM, ENOSPC, EOVERFLOW },
 		[CALL_GET] = { EMSGSIZE, ENOENT, ENOMEM, ERANGE },
-		[CALL_PIN] = { ENOMEM },
+		[CALL_PIN] = { EMFILE, ENFILE, ENOMEM },
 		[CALL_WAIT] = { EINTR, ETIMEDOUT },
 	};
 	const int *listed_here = listed[call - calls];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * load_test.c - loading the module, with every allocation failing in turn
+ * load_test.c - loading the module, with every allocation failing in turn, and unloading it
  */
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -124,6 +124,26 @@ static void test_every_step_of_loading_fails_F(void **state)
 	assert_int_equal(map_destroy("loaded"), 0);
 }
 
+/* Maps go with the module; nothing of them is there when it comes again. */
+static void test_maps_go_with_the_module_G(void **state)
+{
+	char name[16];
+	int i;
+
+	(void)state;
+	if (!image && !read_image())
+		skip_for("needs " MODULE);
+	for (i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "gone%d", i);
+		assert_int_equal(map_create(name, MIB), 0);
+	}
+	assert_true(wait_until(unloaded, NULL, 10));
+	assert_false(is_there("/sys/class/snapmap"));
+	assert_false(is_there("/dev/snapmap/gone0"));
+	assert_int_equal(load(), 0);
+	assert_int_equal(maps_in_sysfs(), 0);
+}
+
 /* Who comes after needs the module, whatever has become of the test. */
 static int load_again(void **state)
 {
@@ -133,6 +153,7 @@ static int load_again(void **state)
 	if (image && !is_there("/sys/module/snapmap"))
 		load();
 	free(image);
+	image = NULL;
 	return 0;
 }
 
@@ -140,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_every_step_of_loading_fails_F, load_again),
+		cmocka_unit_test_teardown(test_maps_go_with_the_module_G, load_again),
 		cmocka_unit_test(test_nothing_is_left_G),
 	};
 

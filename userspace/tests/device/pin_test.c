@@ -5,6 +5,7 @@
 #include <libsnapmap.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -444,7 +445,24 @@ static void test_pins_at_the_limit_E_F_G(void **state)
 	free(value);
 }
 
+/* Without a descriptor to give, nothing is pinned. */
+static void test_pin_without_descriptors_F(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info info;
+	struct rlimit old, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(map_pin(map->fd), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.pins, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+	map_test(test_pin_without_descriptors_F),
 	map_test(test_pinned_bytes_stay_B),
 	map_test(test_pin_holds_only_what_has_changed_E),
 	map_test(test_pins_closed_at_random_free_all_E_G),

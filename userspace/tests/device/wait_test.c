@@ -331,6 +331,24 @@ static void test_wait_is_interrupted_without_restart(void **state)
 	assert_int_equal(err, -EINTR);
 }
 
+/* The version that it was not given comes with the next read. */
+static void test_read_is_interrupted_F(void **state)
+{
+	struct fixture *map = *state;
+	int fd = open_reader(map, 0);
+	struct sigaction old;
+	u64 version;
+
+	assert_int_equal(read_version(fd, &version), 8);
+	alarms_begin(&old, 0);
+	assert_int_equal(read_version(fd, &version), -EINTR);
+	alarms_end(&old);
+	assert_int_equal(put_string(map->fd, "a", "1"), 0);
+	assert_int_equal(read_version(fd, &version), 8);
+	assert_int_equal(version, 2);
+	close(fd);
+}
+
 static const struct CMUnitTest tests[] = {
 	map_test(test_read_gives_each_version_once_C),
 	map_test(test_descriptors_read_independently),
@@ -345,6 +363,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_wait_on_a_destroyed_map),
 	map_test(test_wait_ends_in_time_under_signals),
 	map_test(test_wait_is_interrupted_without_restart),
+	map_test(test_read_is_interrupted_F),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 
