@@ -137,8 +137,8 @@ static int check_create(const struct snapmap_create *args)
 /* What the map owns apart from its device. */
 static int map_setup(struct snapmap_map *map, const struct snapmap_create *args)
 {
-	u64 limit = args->limit ?: clamp_t(u64, default_limit, SNAPMAP_LIMIT_MIN,
-					   SNAPMAP_LIMIT_MAX);
+	u64 limit = args->limit ?: clamp_t(u64, data_race(READ_ONCE(default_limit)),
+					   SNAPMAP_LIMIT_MIN, SNAPMAP_LIMIT_MAX);
 	struct mem_cgroup *caller;
 	int err;
 

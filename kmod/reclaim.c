@@ -194,12 +194,14 @@ static void reap_pins(struct snapmap_store *store, u64 *budget)
 static bool quarantine_over(const struct snapmap_store *store,
 			    const struct snapmap_retired *retired)
 {
+	/* The kernel's code for parameters writes them plainly, at any time. */
+	u64 ms = data_race(READ_ONCE(snapmap_quarantine_ms));
+	u64 commits = data_race(READ_ONCE(snapmap_quarantine_commits));
 	u64 age = ktime_get_ns() - retired->published_ns;
 
-	if (age < (u64)snapmap_quarantine_ms * NSEC_PER_MSEC)
+	if (age < ms * NSEC_PER_MSEC)
 		return false;
-	return store->version - retired->version >= snapmap_quarantine_commits ||
-	       age >= QUARANTINE_LONG_NS;
+	return store->version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
 }
 
 static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *retired,
