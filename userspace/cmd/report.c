@@ -18,51 +18,16 @@
 #include "cmd.h"
 #include "number.h"
 
-static void say(const char *subject, const char *format, va_list args)
+int report(int code, const char *subject, const char *format, ...)
 {
+	va_list args;
+
 	fprintf(stderr, subject ? "snapmap: %s: " : "snapmap: ", subject);
+	va_start(args, format);
 	vfprintf(stderr, format, args);
+	va_end(args);
 	fputc('\n', stderr);
-}
-
-int report_usage(const char *verb, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(verb, format, args);
-	va_end(args);
-	return CMD_USAGE;
-}
-
-int report_failure(const char *subject, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(subject, format, args);
-	va_end(args);
-	return CMD_FAILED;
-}
-
-int report_not_found(const char *subject, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(subject, format, args);
-	va_end(args);
-	return CMD_NOT_FOUND;
-}
-
-int report_conflict(const char *subject, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(subject, format, args);
-	va_end(args);
-	return CMD_CONFLICT;
+	return code;
 }
 
 int report_errno(const char *subject, const char *doing, int err)
