@@ -295,6 +295,104 @@ static void test_every_allocation_fails(void **state)
 	store_destroy(&store);
 }
 
+/* Leaves so many free blocks, anywhere, and lets the arena grow no more. */
+static void use_up(struct store *store, u64 left, struct snapmap_runlist *filler)
+{
+	int err;
+
+	while (store->arena.free > left)
+		snapmap_runlist_add(&store->arena, filler,
+				    snapmap_arena_alloc(&store->arena, 1, 0, &err));
+	store->arena.limit = 0;
+}
+
+static const u8 tight_value[3000];
+
+/* One value of fifty has blocks of its own. */
+static u32 tight_len(u32 id)
+{
+	return id % 50 ? 900 : sizeof(tight_value);
+}
+
+/* Changes one key in a build that is given up again, with so many free blocks. */
+static int try_with(struct store *store, u32 id, bool delete, u64 left, struct snapmap_build *build)
+{
+	struct snapmap_key key = key_of(&id, sizeof(id));
+	struct snapmap_runlist filler = {};
+	u64 limit = store->arena.limit;
+	u64 used = store->arena.used;
+	int err;
+
+	*build = build_begin(store);
+	use_up(store, left, &filler);
+	if (delete)
+		err = snapmap_build_delete(build, &key);
+	else
+		err = snapmap_build_put(build, &key, tight_value, tight_len(id));
+	snapmap_build_abort(build);
+	free_list(&store->arena, &filler);
+	store->arena.limit = limit;
+	assert_true(!err || err == -ENOSPC);
+	assert_int_equal(store->arena.used, used);
+	return err;
+}
+
+/*
+ * Lets memory end at each step of a change that is more than a leaf or of one in
+ * ten others, else at one step. Returns how often it did end.
+ */
+static u32 fail_steps(struct store *store, u32 id, bool delete)
+{
+	struct snapmap_build build;
+	u32 refused = 0;
+	u64 left, cost;
+
+	try_with(store, id, delete, 64, &build);
+	cost = build.blocks_copied;
+	if (cost < 14 && id % 10)
+		return !!try_with(store, id, delete, random_below(cost + 1), &build);
+	for (left = 0; left < cost; left++)
+		refused += !!try_with(store, id, delete, left, &build);
+	return refused;
+}
+
+#define TIGHT_KEYS 3000 /* of four a leaf: nodes of each kind are doubled, split and raised */
+
+/*
+ * Promise F: wherever memory ends while a table grows and shrinks, in leaves or
+ * in inner nodes, giving up leaves no trace.
+ */
+static void test_memory_ends_anywhere(void **state)
+{
+	u32 id, refused = 0;
+	struct snapmap_build build;
+	struct store store;
+
+	(void)state;
+	store_init(&store, 16U << 20);
+	for (id = 0; id < TIGHT_KEYS; id++) {
+		refused += fail_steps(&store, id, false);
+		build = build_begin(&store);
+		assert_int_equal(put(&build, &id, sizeof(id), tight_value, tight_len(id)), 0);
+		build_publish(&store, &build);
+		model_put(&store, &id, sizeof(id), tight_value, tight_len(id), store.version);
+	}
+	check(&store, &store.current);
+	for (id = 0; id < TIGHT_KEYS; id++) {
+		struct snapmap_key key = key_of(&id, sizeof(id));
+
+		refused += fail_steps(&store, id, true);
+		build = build_begin(&store);
+		assert_int_equal(snapmap_build_delete(&build, &key), 0);
+		build_publish(&store, &build);
+		model_delete(&store, &id, sizeof(id));
+		if (id % 500 == 0)
+			check(&store, &store.current);
+	}
+	assert_true(refused > TIGHT_KEYS / 4);
+	store_destroy(&store);
+}
+
 /* Promise G: the limit holds, all of it is used, and a commit that meets it leaves no trace. */
 static void test_limit_is_kept(void **state)
 {
@@ -469,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_old_snapshot_stays),
 		cmocka_unit_test(test_every_allocation_fails),
+		cmocka_unit_test(test_memory_ends_anywhere),
 		cmocka_unit_test(test_limit_is_kept),
 		cmocka_unit_test(test_entries_at_home),
 		cmocka_unit_test(test_commit_cost),
