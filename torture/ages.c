@@ -6,8 +6,9 @@
  * 2^n - 1 commits, and for so many milliseconds: "BELOW BY-COMMITS BY-MS".
  */
 #include <linux/atomic.h>
-#include <linux/log2.h>
+#include <linux/debugfs.h>
 #include <linux/ktime.h>
+#include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/seq_file.h>
 
@@ -41,23 +42,13 @@ static int ages_show(struct seq_file *file, void *data)
 	return 0;
 }
 
-static int ages_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, ages_show, NULL);
-}
-
-const struct file_operations ages_fops = {
-	.owner = THIS_MODULE,
-	.open = ages_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_ATTRIBUTE(ages);
 
 static bool counting;	/* it may have failed, and is worth no failing load */
 
-void ages_init(void)
+void ages_init(struct dentry *dir)
 {
+	debugfs_create_file("ages", 0400, dir, NULL, &ages_fops);
 	counting = !register_trace_snapmap_reclaim(count_reuse, NULL);
 }
 

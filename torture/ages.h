@@ -2,11 +2,9 @@
 #ifndef SNAPMAP_TORTURE_AGES_H
 #define SNAPMAP_TORTURE_AGES_H
 
-#include <linux/fs.h>
+struct dentry;
 
-extern const struct file_operations ages_fops;
-
-void ages_init(void);
+void ages_init(struct dentry *dir);
 void ages_exit(void);
 
 #endif /* SNAPMAP_TORTURE_AGES_H */

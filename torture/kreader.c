@@ -8,6 +8,7 @@
  * section for a while, and checks again: nothing must have changed (promise B).
  */
 #include <linux/atomic.h>
+#include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
@@ -137,34 +138,24 @@ static int start_threads(const char *name, unsigned int count)
 	return 0;
 }
 
-/**
- * kreader_stop() - end all threads
- *
- * Context: may sleep.
- */
-void kreader_stop(void)
-{
-	mutex_lock(&lock);
-	stop_threads();
-	mutex_unlock(&lock);
-}
-
 static ssize_t kreader_write(struct file *file, const char __user *from, size_t count, loff_t *pos)
 {
 	char text[SNAPMAP_NAME_MAX + 16] = "";
 	char name[SNAPMAP_NAME_MAX + 1];
 	unsigned int want;
+	char *line;
 	int err = 0;
 
 	if (count >= sizeof(text))
 		return -EINVAL;
 	if (copy_from_user(text, from, count))
 		return -EFAULT;
-	if (*strim(text) && (sscanf(text, "%63s %u", name, &want) != 2 || want > THREADS_MAX))
+	line = strim(text);
+	if (*line && (sscanf(line, "%63s %u", name, &want) != 2 || want > THREADS_MAX))
 		return -EINVAL;
 	mutex_lock(&lock);
 	stop_threads();
-	if (*strim(text))
+	if (*line)
 		err = start_threads(name, want);
 	mutex_unlock(&lock);
 	return err ?: count;
@@ -186,16 +177,21 @@ static int kreader_show(struct seq_file *file, void *data)
 	return 0;
 }
 
-static int kreader_open(struct inode *inode, struct file *file)
+DEFINE_SHOW_STORE_ATTRIBUTE(kreader);
+
+void kreader_init(struct dentry *dir)
 {
-	return single_open(file, kreader_show, NULL);
+	debugfs_create_file("readers", 0600, dir, NULL, &kreader_fops);
 }
 
-const struct file_operations kreader_fops = {
-	.owner = THIS_MODULE,
-	.open = kreader_open,
-	.read = seq_read,
-	.write = kreader_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+/**
+ * kreader_exit() - end all threads
+ *
+ * Context: may sleep; the file is gone.
+ */
+void kreader_exit(void)
+{
+	mutex_lock(&lock);
+	stop_threads();
+	mutex_unlock(&lock);
+}

@@ -2,10 +2,9 @@
 #ifndef SNAPMAP_TORTURE_KREADER_H
 #define SNAPMAP_TORTURE_KREADER_H
 
-#include <linux/fs.h>
+struct dentry;
 
-extern const struct file_operations kreader_fops;
-
-void kreader_stop(void);
+void kreader_init(struct dentry *dir);
+void kreader_exit(void);
 
 #endif /* SNAPMAP_TORTURE_KREADER_H */

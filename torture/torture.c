@@ -17,14 +17,13 @@ static struct dentry *dir;
 void snapmap_torture_init(void)
 {
 	dir = debugfs_create_dir("snapmap", NULL);
-	debugfs_create_file("readers", 0600, dir, NULL, &kreader_fops);
-	debugfs_create_file("ages", 0600, dir, NULL, &ages_fops);
-	ages_init();
+	kreader_init(dir);
+	ages_init(dir);
 }
 
 void snapmap_torture_exit(void)
 {
 	debugfs_remove_recursive(dir);
-	kreader_stop();
 	ages_exit();
+	kreader_exit();
 }

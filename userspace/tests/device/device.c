@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "device.h"
@@ -171,6 +172,25 @@ u64 map_version(int fd)
 	return ioc(fd, SNAPMAP_IOC_INFO, &info) ? 0 : info.header.version;
 }
 
+/* What SNAPMAP_IOC_WAIT says; @out may be NULL. */
+int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out)
+{
+	struct snapmap_wait args = { .version = known, .timeout_ns = timeout_ns };
+	int err = ioc(fd, SNAPMAP_IOC_WAIT, &args);
+
+	if (out)
+		*out = args;
+	return err;
+}
+
+/* What read(2) gives: 8 for a version, 0 at the end, or -errno. */
+ssize_t read_version(int fd, u64 *version)
+{
+	ssize_t ret = read(fd, version, sizeof(*version));
+
+	return ret < 0 ? -errno : ret;
+}
+
 /* SNAPMAP_IOC_GET of a key that is a string; @out may be NULL. */
 int key_get(int fd, const char *key, void *buf, u32 cap, struct snapmap_get *out)
 {
@@ -260,6 +280,13 @@ pid_t child_start(void)
 	return pid;
 }
 
+bool child_has_ended(void *data)
+{
+	struct child *child = data;
+
+	return waitpid(child->pid, &child->status, WNOHANG) == child->pid;
+}
+
 /* The seed of a random test: SNAPMAP_SEED, or a new one; printed either way. */
 u64 seed_of_test(void)
 {
@@ -286,6 +313,14 @@ u64 random_below(u64 *state, u64 bound)
 }
 
 /* ------------------------------------------------------------- the fixture */
+
+int open_reader(const struct fixture *map, int flags)
+{
+	int fd = map_open(map->name, O_RDONLY | flags);
+
+	assert_true(fd >= 0);
+	return fd;
+}
 
 int fixture_new(void **state, u64 limit)
 {

@@ -63,6 +63,8 @@ int maps_in_sysfs(void);
 
 void assert_info(int fd, struct snapmap_info *info);
 u64 map_version(int fd);
+int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out);
+ssize_t read_version(int fd, u64 *version);
 int key_get(int fd, const char *key, void *buf, u32 cap, struct snapmap_get *out);
 bool key_is(int fd, const char *key, const char *value);
 
@@ -123,6 +125,19 @@ void *shared_page(void);
 /* fork(); the child does not outlive this process. */
 pid_t child_start(void);
 
+/**
+ * struct child - a process that should end
+ * @pid: it
+ * @status: how it has ended
+ */
+struct child {
+	pid_t pid;
+	int status;
+};
+
+/* For wait_until(): whether the struct child has ended, which is noted in it. */
+bool child_has_ended(void *data);
+
 u64 seed_of_test(void);
 u64 random_next(u64 *state);
 u64 random_below(u64 *state, u64 bound);
@@ -142,6 +157,7 @@ struct fixture {
 #define FIXTURE_LIMIT (64 * MIB)
 
 int fixture_new(void **state, u64 limit);
+int open_reader(const struct fixture *map, int flags);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 

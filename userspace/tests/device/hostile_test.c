@@ -240,18 +240,6 @@ static int come_and_go(void)
 	return err ? err : map_destroy("bystander");
 }
 
-struct child {
-	pid_t pid;
-	int status;
-};
-
-static bool has_ended(void *data)
-{
-	struct child *child = data;
-
-	return waitpid(child->pid, &child->status, WNOHANG) == child->pid;
-}
-
 /* Whoever may commit to one map can hold up neither its readers nor any other map. */
 static void test_stalled_commit_holds_up_no_other_map_E_H(void **state)
 {
@@ -270,11 +258,11 @@ static void test_stalled_commit_holds_up_no_other_map_E_H(void **state)
 	bystander.pid = child_start();
 	if (!bystander.pid)
 		_exit(-come_and_go());
-	ended = wait_until(has_ended, &bystander, 10);
+	ended = wait_until(child_has_ended, &bystander, 10);
 	*staller.state = STALL_OVER;
 	assert_int_equal(waitpid(staller.pid, NULL, 0), staller.pid);
-	assert_true(wait_until(has_ended, &destroyer, 30));
-	assert_true(ended || wait_until(has_ended, &bystander, 30));
+	assert_true(wait_until(child_has_ended, &destroyer, 30));
+	assert_true(ended || wait_until(child_has_ended, &bystander, 30));
 	assert_int_equal(destroyer.status, 0);
 	assert_true(ended);
 	assert_int_equal(bystander.status, 0);

@@ -16,36 +16,11 @@
 
 #define PATIENCE 20
 
-static int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out)
-{
-	struct snapmap_wait args = { .version = known, .timeout_ns = timeout_ns };
-	int err = ioc(fd, SNAPMAP_IOC_WAIT, &args);
-
-	if (out)
-		*out = args;
-	return err;
-}
-
 static int poll_now(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT | POLLPRI };
 
 	return poll(&poll_fd, 1, 0) < 0 ? -errno : poll_fd.revents;
-}
-
-static ssize_t read_version(int fd, u64 *version)
-{
-	ssize_t ret = read(fd, version, sizeof(*version));
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int open_reader(const struct fixture *map, int flags)
-{
-	int fd = map_open(map->name, O_RDONLY | flags);
-
-	assert_true(fd >= 0);
-	return fd;
 }
 
 /* ------------------------------------------------------------- read */
@@ -274,23 +249,6 @@ static void alarms_end(const struct sigaction *old)
 
 	setitimer(ITIMER_REAL, &never, NULL);
 	sigaction(SIGALRM, old, NULL);
-}
-
-/**
- * struct child - a process of a test
- * @pid: it
- * @status: how it has ended
- */
-struct child {
-	pid_t pid;
-	int status;
-};
-
-static bool child_has_ended(void *data)
-{
-	struct child *child = data;
-
-	return waitpid(child->pid, &child->status, WNOHANG) == child->pid;
 }
 
 static int wait_under_signals(int fd)

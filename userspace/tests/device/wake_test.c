@@ -18,31 +18,6 @@
 #define PATIENCE 20
 #define THREADS	 6
 
-static int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out)
-{
-	struct snapmap_wait args = { .version = known, .timeout_ns = timeout_ns };
-	int err = ioc(fd, SNAPMAP_IOC_WAIT, &args);
-
-	if (out)
-		*out = args;
-	return err;
-}
-
-static ssize_t read_version(int fd, u64 *version)
-{
-	ssize_t ret = read(fd, version, sizeof(*version));
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int open_reader(const struct fixture *map, int flags)
-{
-	int fd = map_open(map->name, O_RDONLY | flags);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
 static void ignore_signal(int number)
 {
 	(void)number;

@@ -189,36 +189,19 @@ static void direct(struct torture *torture)
 
 /* ------------------------------------------------------------- the end */
 
-/**
- * struct ending - a process that should end
- * @pid: it
- * @status: how it did
- */
-struct ending {
-	pid_t pid;
-	int status;
-};
-
-static bool has_ended(void *data)
-{
-	struct ending *ending = data;
-
-	return waitpid(ending->pid, &ending->status, WNOHANG) == ending->pid;
-}
-
 /* A process that does not end, or crashes, is a failure; it may have been the OOM killer's choice. */
 static void end_process(struct torture *torture, pid_t pid)
 {
-	struct ending ending = { .pid = pid };
+	struct child child = { .pid = pid };
 
 	kill(pid, SIGCONT);
-	if (!wait_until(has_ended, &ending, 60)) {
+	if (!wait_until(child_has_ended, &child, 60)) {
 		printf("process %d does not end\n", pid);
 		kill(pid, SIGKILL);
 		torture->crashed++;
-	} else if (ending.status &&
-		   !(WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGKILL)) {
-		printf("process %d ended with status %d\n", pid, ending.status);
+	} else if (child.status &&
+		   !(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGKILL)) {
+		printf("process %d ended with status %d\n", pid, child.status);
 		torture->crashed++;
 	}
 }
