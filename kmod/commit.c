@@ -284,7 +284,7 @@ static int check_args(const struct snapmap_commit *args)
 
 	if (args->flags & ~known && !snapmap_broken(SNAPMAP_BREAK_FLAGS))
 		return -EINVAL;
-	if (args->reserved)
+	if (args->wait_ms)
 		return -EINVAL;
 	if (args->if_version && !(args->flags & SNAPMAP_COMMIT_IF_VERSION))
 		return -EINVAL;

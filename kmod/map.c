@@ -127,7 +127,7 @@ static bool name_is_valid(const u8 *name)
 
 static int check_create(const struct snapmap_create *args)
 {
-	if (args->flags || args->reserved || args->mode & ~0777)
+	if (args->flags || args->history || args->lease_ms || args->mode & ~0777)
 		return -EINVAL;
 	if (args->limit && (args->limit < SNAPMAP_LIMIT_MIN || args->limit > SNAPMAP_LIMIT_MAX))
 		return -EINVAL;

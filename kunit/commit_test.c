@@ -61,7 +61,7 @@ static void test_arguments(struct kunit *test)
 		{ .flags = 8 },
 		{ .flags = 1U << 31 },
 		{ .flags = SNAPMAP_COMMIT_STAMP | 16 },
-		{ .reserved = 1 },
+		{ .wait_ms = 1 },
 		{ .if_version = 1 },
 		{ .stamp = 1 },
 		{ .stamp = 1, .flags = SNAPMAP_COMMIT_IF_VERSION },

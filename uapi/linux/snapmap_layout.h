@@ -69,7 +69,10 @@
  *
  * An arena range that is not populated reads as zeroes, never as SIGBUS.
  * A pinned snapshot is read in the same way with the root that SNAPMAP_IOC_INFO
- * on the pin reports; steps 1 to 3 and 5 are not needed while the pin lasts.
+ * on the pin reports; steps 1 to 3 are not needed. A pin may be revoked where
+ * the map's policy says so. Then control.revoked exceeds its version before any
+ * of its blocks is written to. So what was read of a pinned version v counts
+ * after: read barrier; if control.revoked > v, discard it, for good.
  */
 #ifndef _UAPI_LINUX_SNAPMAP_LAYOUT_H
 #define _UAPI_LINUX_SNAPMAP_LAYOUT_H
@@ -189,6 +192,7 @@ struct snapmap_header {
  * @root: root word of version v at index v & 1
  * @state: SNAPMAP_STATE_*; readers ignore bits that they do not know
  * @reserved1: 0
+ * @revoked: pins of versions below this one have been revoked; 0 when none has
  * @reserved2: 0
  * @header: header of version v at index v & 1, read like @root
  * @name: the map's name, zero-filled
@@ -210,7 +214,8 @@ struct snapmap_control {
 	__u64 root[2];
 	__u32 state;
 	__u32 reserved1;
-	__u64 reserved2[3];
+	__u64 revoked;
+	__u64 reserved2[2];
 
 	struct snapmap_header header[2];
 

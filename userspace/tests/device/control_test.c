@@ -184,9 +184,11 @@ static void test_flags_and_reserved_members_H(void **state)
 	(void)state;
 	for (bit = 0; bit < 64; bit++) {
 		create_args(&args, "flags");
-		args.reserved = 1ULL << bit;
+		args.history = bit < 32 ? 1U << bit : 0;
+		args.lease_ms = bit < 32 ? 0 : 1U << (bit - 32);
 		assert_not_created(&args, -EINVAL);
-		args.reserved = 0;
+		args.history = 0;
+		args.lease_ms = 0;
 		args.flags = 1U << bit % 32;
 		assert_not_created(&args, -EINVAL);
 	}
