@@ -10,8 +10,8 @@
  *			not know
  *
  * Threads: a struct snapmap and a struct snapmap_snapshot may be used by any
- * number of threads at once. A struct snapmap_batch and a struct snapmap_iter
- * belong to one thread at a time.
+ * number of threads at once. A struct snapmap_batch, a struct snapmap_iter and a
+ * struct snapmap_transaction belong to one thread at a time.
  */
 #ifndef LIBSNAPMAP_H
 #define LIBSNAPMAP_H
@@ -34,6 +34,7 @@ struct snapmap;
 struct snapmap_batch;
 struct snapmap_iter;
 struct snapmap_snapshot;
+struct snapmap_transaction;
 
 /* ------------------------------------------------------------- maps */
 
@@ -43,12 +44,20 @@ struct snapmap_snapshot;
  * @mode: permission bits, at most 0777
  * @uid: owner
  * @gid: group
+ * @flags: SNAPMAP_MAP_*: SNAPMAP_MAP_REVOKE to revoke the oldest pins, rather
+ *	than to refuse commits, when the limit does not hold all that is pinned
+ * @history: how many snapshots it keeps, the current one included; 0 for 1
+ * @lease_ms: the longest time for which a prepared transaction may keep other
+ *	writers out; 0 for SNAPMAP_LEASE_DEFAULT
  */
 struct snapmap_create_opts {
 	uint64_t limit;
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
+	uint32_t flags;
+	uint32_t history;
+	uint32_t lease_ms;
 };
 
 /**
@@ -68,6 +77,29 @@ bool snapmap_name_valid(const char *name);
  * Return: 0, -EINVAL for a bad name, or what SNAPMAP_IOC_CREATE says.
  */
 int snapmap_create(const char *name, const struct snapmap_create_opts *opts);
+
+/**
+ * struct snapmap_set_opts - what is to change about a map
+ * @mask: SNAPMAP_SET_*: which of the others count
+ * @flags: as in struct snapmap_create_opts
+ * @history: likewise; snapshots that are too many go at once
+ * @lease_ms: likewise; transactions that exist keep theirs
+ */
+struct snapmap_set_opts {
+	uint32_t mask;
+	uint32_t flags;
+	uint32_t history;
+	uint32_t lease_ms;
+};
+
+/**
+ * snapmap_set() - change what a map was created with
+ * @name: its name
+ * @opts: what changes
+ *
+ * Return: 0, -ENOENT, or what else SNAPMAP_IOC_SET says.
+ */
+int snapmap_set(const char *name, const struct snapmap_set_opts *opts);
 
 /**
  * snapmap_destroy() - take a map's name away and end it
@@ -198,18 +230,21 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 /**
  * struct snapmap_commit_opts - how to commit
  * @flags: SNAPMAP_COMMIT_*
+ * @wait_ms: wait at most so long for transactions that others have prepared; 0
+ *	for as long as their leases last. SNAPMAP_COMMIT_NOWAIT not to wait
  * @if_version: with SNAPMAP_COMMIT_IF_VERSION, else ignored
  * @stamp: with SNAPMAP_COMMIT_STAMP, else ignored
  */
 struct snapmap_commit_opts {
 	uint32_t flags;
+	uint32_t wait_ms;
 	uint64_t if_version;
 	uint64_t stamp;
 };
 
 /**
  * struct snapmap_commit_result - what a commit did
- * @version: the new version; on -ECANCELED the current one
+ * @version: the new version; on -ECANCELED and -EALREADY the current one
  * @failed_op: index of the operation that was refused, or SNAPMAP_NO_OP
  * @missing: deletes that found no key
  * @blocks_copied: blocks that were written
@@ -315,11 +350,41 @@ size_t snapmap_batch_bytes(const struct snapmap_batch *batch);
  * @opts: NULL for none
  * @result: out, also on failure; may be NULL
  *
- * Return: 0; -ECANCELED when a condition did not hold; what else
- * SNAPMAP_IOC_COMMIT says.
+ * Return: 0; -ECANCELED when a condition did not hold; -EALREADY when the stamp
+ * does not grow as SNAPMAP_COMMIT_STAMP_GROWS asks; -EBUSY, -ETIMEDOUT or -EINTR
+ * when another transaction is prepared; what else SNAPMAP_IOC_COMMIT says.
  */
 int snapmap_commit(struct snapmap *map, const struct snapmap_batch *batch,
 		   const struct snapmap_commit_opts *opts, struct snapmap_commit_result *result);
+
+/**
+ * struct snapmap_rollback_result - what a rollback did
+ * @version: the new version; on -ECANCELED and -EALREADY the current one
+ * @puts: entries that were written
+ * @deletes: entries that were removed
+ * @blocks_copied: blocks that were written
+ */
+struct snapmap_rollback_result {
+	uint64_t version;
+	uint64_t puts;
+	uint64_t deletes;
+	uint64_t blocks_copied;
+};
+
+/**
+ * snapmap_rollback() - publish an older snapshot's entries as a new version
+ * @map: the map, opened with O_RDWR
+ * @to: a version that the map keeps
+ * @opts: NULL for none; SNAPMAP_COMMIT_REPLACE is not allowed
+ * @result: out, also on failure; may be NULL
+ *
+ * What both versions share is neither read nor copied.
+ *
+ * Return: 0; -ESTALE when the map does not keep that version any more; -EINVAL
+ * when it has not been published yet; else as snapmap_commit().
+ */
+int snapmap_rollback(struct snapmap *map, uint64_t to, const struct snapmap_commit_opts *opts,
+		     struct snapmap_rollback_result *result);
 
 /* ------------------------------------------------------------- snapshots */
 
@@ -349,6 +414,19 @@ struct snapmap_item {
  * Return: 0 or a negative errno.
  */
 int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out);
+
+/**
+ * snapmap_pin_set() - pin the current snapshots of several maps at one moment
+ * @maps: the maps
+ * @count: their number, 1 to SNAPMAP_SET_MAX
+ * @snapshots: out: a snapshot for each map; none when the call fails
+ *
+ * Of a transaction on several maps the set has all or nothing.
+ *
+ * Return: 0 or a negative errno.
+ */
+int snapmap_pin_set(struct snapmap *const maps[], unsigned int count,
+		    struct snapmap_snapshot *snapshots[]);
 
 /**
  * snapmap_pin_open_fd() - use a pin that came from elsewhere
@@ -456,5 +534,7 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 #ifdef __cplusplus
 }
 #endif
+
+#include <libsnapmap_txn.h>
 
 #endif /* LIBSNAPMAP_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * batch.c - collecting operations and committing them
+ * batch.c - collecting operations
  *
  * A batch is one buffer of records just as SNAPMAP_IOC_COMMIT reads them. It
  * doubles when it is full: realloc() moves the pages of a large buffer without
@@ -9,24 +9,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "map.h"
+#include "batch.h"
 
 #define FIRST_CAP 4096
-
-/**
- * struct snapmap_batch - operations to be committed together
- * @ops: records, see struct snapmap_op
- * @bytes: bytes of @ops in use, a multiple of 8
- * @cap: bytes of @ops
- * @count: number of records
- */
-struct snapmap_batch {
-	u8 *ops;
-	size_t bytes;
-	size_t cap;
-	uint64_t count;
-};
 
 struct snapmap_batch *snapmap_batch_new(void)
 {
@@ -60,7 +47,7 @@ size_t snapmap_batch_bytes(const struct snapmap_batch *batch)
 static int reserve(struct snapmap_batch *batch, size_t bytes)
 {
 	size_t cap = batch->cap ? batch->cap : FIRST_CAP;
-	u8 *ops;
+	unsigned char *ops;
 
 	while (cap - batch->bytes < bytes)
 		cap *= 2;
@@ -87,7 +74,7 @@ static int append(struct snapmap_batch *batch, struct snapmap_op *op, const void
 	size_t bytes = sizeof(*op) + key_len + value_len;
 	size_t padded = (bytes + 7) & ~(size_t)7;
 	int err = check_op(op, key_len, value_len);
-	u8 *at;
+	unsigned char *at;
 
 	if (!err)
 		err = reserve(batch, padded);
@@ -107,7 +94,7 @@ static int append(struct snapmap_batch *batch, struct snapmap_op *op, const void
 }
 
 /* Anything above a byte is an unknown condition, not its low byte. */
-static u8 condition_byte(unsigned int condition)
+static unsigned char condition_byte(unsigned int condition)
 {
 	return condition > SNAPMAP_COND_VERSION ? 0xff : condition;
 }
@@ -146,31 +133,4 @@ int snapmap_batch_delete_if(struct snapmap_batch *batch, const void *key, size_t
 int snapmap_batch_delete(struct snapmap_batch *batch, const void *key, size_t key_len)
 {
 	return snapmap_batch_delete_if(batch, key, key_len, SNAPMAP_COND_NONE, 0);
-}
-
-int snapmap_commit(struct snapmap *map, const struct snapmap_batch *batch,
-		   const struct snapmap_commit_opts *opts, struct snapmap_commit_result *result)
-{
-	struct snapmap_commit commit = {
-		.ops = (uintptr_t)batch->ops,
-		.ops_bytes = batch->bytes,
-		.failed_op = SNAPMAP_NO_OP,
-	};
-	int err;
-
-	if (opts) {
-		commit.flags = opts->flags;
-		if (opts->flags & SNAPMAP_COMMIT_IF_VERSION)
-			commit.if_version = opts->if_version;
-		if (opts->flags & SNAPMAP_COMMIT_STAMP)
-			commit.stamp = opts->stamp;
-	}
-	err = snapmap_ioctl(map->fd, SNAPMAP_IOC_COMMIT, &commit);
-	if (result) {
-		result->version = commit.version;
-		result->failed_op = commit.failed_op;
-		result->missing = commit.missing;
-		result->blocks_copied = commit.blocks_copied;
-	}
-	return err;
 }

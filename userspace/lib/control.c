@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * control.c - creating and destroying maps
+ * control.c - creating, changing and destroying maps
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +42,27 @@ int snapmap_create(const char *name, const struct snapmap_create_opts *opts)
 		create.mode = opts->mode;
 		create.uid = opts->uid;
 		create.gid = opts->gid;
+		create.flags = opts->flags;
+		create.history = opts->history;
+		create.lease_ms = opts->lease_ms;
 	}
 	return control_ioctl(SNAPMAP_IOC_CREATE, &create);
+}
+
+int snapmap_set(const char *name, const struct snapmap_set_opts *opts)
+{
+	struct snapmap_set set = { .mask = opts->mask };
+
+	if (!snapmap_name_valid(name))
+		return -EINVAL;
+	memcpy(set.name, name, strlen(name));
+	if (opts->mask & SNAPMAP_SET_FLAGS)
+		set.flags = opts->flags;
+	if (opts->mask & SNAPMAP_SET_HISTORY)
+		set.history = opts->history;
+	if (opts->mask & SNAPMAP_SET_LEASE)
+		set.lease_ms = opts->lease_ms;
+	return control_ioctl(SNAPMAP_IOC_SET, &set);
 }
 
 int snapmap_destroy(const char *name)

@@ -28,16 +28,12 @@ static int snapshot_new(int fd, const struct snapmap_info *info, struct snapmap_
 	return 0;
 }
 
-int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out)
+/* Takes @fd, a pin of @map, over in any case. */
+static int take_pin(const struct snapmap *map, int fd, struct snapmap_snapshot **out)
 {
-	struct snapmap_pin pin = { .version = 0 };
 	struct snapmap_info info;
-	int fd = snapmap_ioctl(map->fd, SNAPMAP_IOC_PIN, &pin);
-	int err;
+	int err = snapmap_fd_info(fd, &info);
 
-	if (fd < 0)
-		return fd;
-	err = snapmap_fd_info(fd, &info);
 	if (!err)
 		err = snapshot_new(fd, &info, map->mapping, out);
 	if (err) {
@@ -46,6 +42,52 @@ int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out)
 	}
 	snapmap_mapping_get(map->mapping);
 	return 0;
+}
+
+int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out)
+{
+	struct snapmap_pin pin = { .version = 0 };
+	int fd = snapmap_ioctl(map->fd, SNAPMAP_IOC_PIN, &pin);
+
+	return fd < 0 ? fd : take_pin(map, fd, out);
+}
+
+/* Takes all of @fds over; when one fails there are no snapshots. */
+static int take_pins(struct snapmap *const *maps, unsigned int count, const int *fds,
+		     struct snapmap_snapshot **out)
+{
+	unsigned int i, done;
+	int err = 0;
+
+	for (done = 0; done < count && !err; done++)
+		err = take_pin(maps[done], fds[done], &out[done]);
+	if (!err)
+		return 0;
+	for (i = 0; i + 1 < done; i++)
+		snapmap_unpin(out[i]);
+	for (i = done; i < count; i++)
+		close(fds[i]);
+	return err;
+}
+
+int snapmap_pin_set(struct snapmap *const maps[], unsigned int count,
+		    struct snapmap_snapshot *snapshots[])
+{
+	int map_fds[SNAPMAP_SET_MAX], pin_fds[SNAPMAP_SET_MAX];
+	struct snapmap_pin_set set = {
+		.count = count,
+		.maps = (uintptr_t)map_fds,
+		.pins = (uintptr_t)pin_fds,
+	};
+	unsigned int i;
+	int err;
+
+	if (!count || count > SNAPMAP_SET_MAX)
+		return -EINVAL;
+	for (i = 0; i < count; i++)
+		map_fds[i] = maps[i]->fd;
+	err = snapmap_ioctl(maps[0]->fd, SNAPMAP_IOC_PIN_SET, &set);
+	return err ? err : take_pins(maps, count, pin_fds, snapshots);
 }
 
 /* A map answers SNAPMAP_IOC_INFO like a pin, but holds nothing back. */
