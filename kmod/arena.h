@@ -158,7 +158,7 @@ static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 bloc
 	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
 }
 
-/* What lookup.h asks of its includer. */
+/* What lookup.h and diff.h ask of their includer. */
 struct snapmap_view {
 	const struct snapmap_arena *arena;
 };
@@ -175,6 +175,11 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	    block - chunk->first > chunk->blocks - blocks)
 		return NULL;
 	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+}
+
+static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
+{
+	return view->arena->blocks;
 }
 
 #include "lookup.h"	/* wants the above */

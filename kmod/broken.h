@@ -32,6 +32,7 @@
  * @SNAPMAP_BREAK_LIMIT: an arena grows past its limit
  * @SNAPMAP_BREAK_SPLIT: the halves of a split leaf change places
  * @SNAPMAP_BREAK_SEAL: a map that has been destroyed takes commits
+ * @SNAPMAP_BREAK_DIFF: a changed leaf that is as large as before is not looked at
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -46,6 +47,7 @@ enum snapmap_break {
 	SNAPMAP_BREAK_LIMIT,
 	SNAPMAP_BREAK_SPLIT,
 	SNAPMAP_BREAK_SEAL,
+	SNAPMAP_BREAK_DIFF,
 };
 
 extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
@@ -67,6 +69,7 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_LIMIT] = "limit",
 		[SNAPMAP_BREAK_SPLIT] = "split",
 		[SNAPMAP_BREAK_SEAL] = "seal",
+		[SNAPMAP_BREAK_DIFF] = "diff",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

@@ -16,6 +16,8 @@
  *		address of a run of blocks that is contiguous in memory, or NULL
  *		when it is not all inside the arena
  *	u8, u16, u32, u64, READ_ONCE()
+ *
+ * Every field is loaded once, so that what has been checked is what is used.
  */
 #ifndef SNAPMAP_LOOKUP_H
 #define SNAPMAP_LOOKUP_H
@@ -77,21 +79,13 @@ static inline u32 snapmap_tag_match(const u8 *tags, u8 tag)
 #endif
 }
 
-/* Fills @hit from the entry at @offset if that holds the key. */
-static inline bool snapmap_entry_hit(const struct snapmap_view *view,
-				     const u8 *leaf, u32 offset, u32 end,
-				     u64 hash, const void *key, u32 key_len,
-				     struct snapmap_hit *hit)
+/* Fills @hit from the entry at @offset, of whose value @value_at is known to be in the leaf. */
+static inline bool snapmap_entry_fill(const struct snapmap_view *view, const u8 *leaf, u32 offset,
+				      u32 value_at, u32 end, struct snapmap_hit *hit)
 {
 	const struct snapmap_entry *entry = (const void *)(leaf + offset);
-	u32 value_at = offset + sizeof(*entry) + snapmap_pad8(key_len);
-	u32 value_len;
+	u32 value_len = READ_ONCE(entry->value_len);
 
-	if (READ_ONCE(entry->check) != snapmap_hash_check(hash) ||
-	    READ_ONCE(entry->key_len) != key_len || value_at > end ||
-	    memcmp(entry + 1, key, key_len))
-		return false;
-	value_len = READ_ONCE(entry->value_len);
 	hit->version = READ_ONCE(entry->version);
 	hit->value = leaf + value_at;
 	hit->value_len = value_len & ~SNAPMAP_ENTRY_EXTERNAL;
@@ -104,6 +98,51 @@ static inline bool snapmap_entry_hit(const struct snapmap_view *view,
 						      hit->value)->block),
 				     snapmap_value_blocks(hit->value_len));
 	return hit->value;
+}
+
+/* Fills @hit from the entry at @offset if that holds the key. */
+static inline bool snapmap_entry_hit(const struct snapmap_view *view,
+				     const u8 *leaf, u32 offset, u32 end,
+				     u64 hash, const void *key, u32 key_len,
+				     struct snapmap_hit *hit)
+{
+	const struct snapmap_entry *entry = (const void *)(leaf + offset);
+	u32 value_at = offset + sizeof(*entry) + snapmap_pad8(key_len);
+
+	if (READ_ONCE(entry->check) != snapmap_hash_check(hash) ||
+	    READ_ONCE(entry->key_len) != key_len || value_at > end ||
+	    memcmp(entry + 1, key, key_len))
+		return false;
+	return snapmap_entry_fill(view, leaf, offset, value_at, end, hit);
+}
+
+/**
+ * snapmap_entry_read() - read an entry, whatever its key is
+ * @view: where external values are found
+ * @leaf: the leaf's first byte
+ * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @granule: where the entry begins, less than the leaf has
+ * @key_len: out: length of its key, which lies behind the struct snapmap_entry
+ * @hit: out: filled
+ *
+ * Return: the key; NULL when the entry does not lie in the leaf, or its value
+ * not in the arena.
+ */
+static inline const void *snapmap_entry_read(const struct snapmap_view *view, const u8 *leaf,
+					     u32 blocks, u32 granule, u32 *key_len,
+					     struct snapmap_hit *hit)
+{
+	u32 offset = granule << SNAPMAP_GRANULE_SHIFT;
+	const struct snapmap_entry *entry = (const void *)(leaf + offset);
+	u32 end = blocks << SNAPMAP_BLOCK_SHIFT;
+	u32 value_at;
+
+	*key_len = READ_ONCE(entry->key_len);
+	value_at = offset + sizeof(*entry) + snapmap_pad8(*key_len);
+	if (!*key_len || *key_len > SNAPMAP_KEY_MAX || value_at > end ||
+	    !snapmap_entry_fill(view, leaf, offset, value_at, end, hit))
+		return NULL;
+	return entry + 1;
 }
 
 /**

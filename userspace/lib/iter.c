@@ -14,11 +14,12 @@
 
 #include "pin.h"
 
-/* An inner node on the way down: its slots, their number, the next to visit. */
+/* An inner node on the way down: its slots, their number, the next to visit, what the last held. */
 struct frame {
 	const u32 *slots;
 	u32 count;
 	u32 next;
+	u32 last;
 };
 
 /**
@@ -92,12 +93,14 @@ static int enter_root(struct snapmap_iter *iter, u64 root)
 /* The next child of a node that is not empty; 0 when there is none. */
 static u32 next_child(struct frame *frame)
 {
-	u32 ref, slot;
+	u32 ref;
 
 	while (frame->next < frame->count) {
-		slot = frame->next++;
-		ref = frame->slots[slot];
-		if (ref && (!slot || frame->slots[slot - 1] != ref))
+		ref = READ_ONCE(frame->slots[frame->next++]);
+		if (ref == frame->last)
+			continue;
+		frame->last = ref;
+		if (ref)
 			return ref;
 	}
 	return 0;
@@ -126,27 +129,20 @@ static int next_leaf(struct snapmap_iter *iter)
 	return 0;
 }
 
-static int fill_item(const struct snapmap_iter *iter, u32 offset, struct snapmap_item *item)
+static int fill_item(const struct snapmap_iter *iter, u32 granule, struct snapmap_item *item)
 {
-	const struct snapmap_entry *entry = (const void *)(iter->leaf + offset);
-	u32 value_at = offset + sizeof(*entry) + snapmap_pad8(entry->key_len);
-	u32 end = iter->leaf_blocks << SNAPMAP_BLOCK_SHIFT;
-	u32 value_len = entry->value_len & ~SNAPMAP_ENTRY_EXTERNAL;
-	const struct snapmap_extern *external = (const void *)(iter->leaf + value_at);
-	bool is_external = entry->value_len & SNAPMAP_ENTRY_EXTERNAL;
+	struct snapmap_hit hit;
+	u32 key_len;
 
-	if (value_at > end || (is_external ? sizeof(*external) : value_len) > end - value_at ||
-	    value_len > SNAPMAP_VALUE_MAX)
+	item->key = snapmap_entry_read(iter->view, iter->leaf, iter->leaf_blocks, granule, &key_len,
+				       &hit);
+	if (!item->key)
 		return -EUCLEAN;
-	item->key = entry + 1;
-	item->key_len = entry->key_len;
-	item->value = external;
-	if (is_external)
-		item->value = snapmap_view_at(iter->view, external->block,
-					      snapmap_value_blocks(value_len));
-	item->value_len = value_len;
-	item->version = entry->version;
-	return item->value ? 1 : -EUCLEAN;
+	item->key_len = key_len;
+	item->value = hit.value;
+	item->value_len = hit.value_len;
+	item->version = hit.version;
+	return 1;
 }
 
 /* The next entry of the leaf. Returns 1, 0 when there is none, -EUCLEAN. */
@@ -156,8 +152,8 @@ static int next_entry(struct snapmap_iter *iter, struct snapmap_item *item)
 
 	while (iter->granule < iter->leaf_blocks * SNAPMAP_BLOCK_GRANULES) {
 		granule = iter->granule++;
-		if (iter->leaf[granule] >= SNAPMAP_TAG_FIRST)
-			return fill_item(iter, granule << SNAPMAP_GRANULE_SHIFT, item);
+		if (READ_ONCE(iter->leaf[granule]) >= SNAPMAP_TAG_FIRST)
+			return fill_item(iter, granule, item);
 	}
 	iter->leaf = NULL;
 	return 0;

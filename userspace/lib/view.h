@@ -41,6 +41,16 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	return view->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
 }
 
+static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
+{
+	return view->blocks;
+}
+
+static inline u64 snapmap_hash(u64 seed, const void *key, u32 key_len)
+{
+	return XXH64(key, key_len, seed);
+}
+
 #include "../../kmod/lookup.h"
 
 static inline const struct snapmap_control *snapmap_view_control(const struct snapmap_view *view)
@@ -51,7 +61,7 @@ static inline const struct snapmap_control *snapmap_view_control(const struct sn
 static inline u64 snapmap_view_hash(const struct snapmap_view *view, const void *key,
 				    size_t key_len)
 {
-	return XXH64(key, key_len, snapmap_view_control(view)->hash_seed);
+	return snapmap_hash(snapmap_view_control(view)->hash_seed, key, key_len);
 }
 
 #endif /* SNAPMAP_VIEW_H */
