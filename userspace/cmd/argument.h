@@ -16,6 +16,7 @@ struct argument {
 };
 
 int argument_value(const char *verb, char *word, bool escaped, struct argument *out);
+int argument_value_file(const char *name, const char *file, struct argument *out);
 int argument_key(const char *verb, char *word, bool escaped, struct argument *out);
 int argument_keys(const char *verb, char **words, bool escaped, struct argument **out);
 

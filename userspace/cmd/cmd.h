@@ -27,6 +27,8 @@ int cmd_info(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_put(int argc, char **argv);
+int cmd_rollback(int argc, char **argv);
+int cmd_set(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 

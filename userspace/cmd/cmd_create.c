@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "keep.h"
 #include "number.h"
 #include "options.h"
 #include "report.h"
@@ -19,7 +20,7 @@ static const struct usage usage = {
 	.summary = "Make a new, empty map, /dev/snapmap/NAME.",
 	.description = "SIZE is a number of bytes, or with K, M or G of 1024 times as many.\n"
 		       "The mode says who may read the map and who, by the right to write, may\n"
-		       "commit to it.",
+		       "commit to it. " KEEP_HELP,
 };
 
 /* As they stand on the command line; NULL where not given. */
@@ -27,6 +28,7 @@ struct options {
 	char *limit;
 	char *mode;
 	char *owner;
+	struct keep keep;
 };
 
 static int parse_limit(const char *text, struct snapmap_create_opts *opts)
@@ -42,6 +44,17 @@ static int parse_limit(const char *text, struct snapmap_create_opts *opts)
 	return CMD_DONE;
 }
 
+static int parse_keep(const struct keep *keep, struct snapmap_create_opts *opts)
+{
+	struct snapmap_set_opts set;
+	int code = keep_parse("create", keep, &set);
+
+	opts->flags = set.flags;
+	opts->history = set.history;
+	opts->lease_ms = set.lease_ms;
+	return code;
+}
+
 static int parse(const struct options *options, struct snapmap_create_opts *opts)
 {
 	int code = options->limit ? parse_limit(options->limit, opts) : CMD_DONE;
@@ -54,7 +67,7 @@ static int parse(const struct options *options, struct snapmap_create_opts *opts
 	if (options->owner && !parse_owner(options->owner, &opts->uid, &opts->gid))
 		return report_usage("create", "'%s' names no user or group of this system",
 				    options->owner);
-	return CMD_DONE;
+	return parse_keep(&options->keep, opts);
 }
 
 static int create(const char *name, const struct options *options)
@@ -75,7 +88,7 @@ static int create(const char *name, const struct options *options)
 
 int cmd_create(int argc, char **argv)
 {
-	struct options options = { NULL, NULL, NULL };
+	struct options options = { .limit = NULL };
 	const GOptionEntry entries[] = {
 		{ "limit", 'l', 0, G_OPTION_ARG_FILENAME, &options.limit,
 		  "The most memory that it may take (default: the module's)", "SIZE" },
@@ -83,6 +96,7 @@ int cmd_create(int argc, char **argv)
 		  "Permission bits (default 0644)", "OCTAL" },
 		{ "owner", 'o', 0, G_OPTION_ARG_FILENAME, &options.owner,
 		  "Who owns it (default: the caller)", "USER[:GROUP]" },
+		KEEP_ENTRIES(&options.keep),
 		G_OPTION_ENTRY_NULL,
 	};
 	g_auto(GStrv) rest = NULL;
@@ -93,5 +107,6 @@ int cmd_create(int argc, char **argv)
 	g_free(options.limit);
 	g_free(options.mode);
 	g_free(options.owner);
+	keep_clear(&options.keep);
 	return code;
 }

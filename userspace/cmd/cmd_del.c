@@ -10,6 +10,7 @@
 #include "options.h"
 #include "report.h"
 #include "text.h"
+#include "writing.h"
 
 static const struct usage usage = {
 	.args = "NAME KEY...",
@@ -42,45 +43,59 @@ static int report_absent(const char *name, const struct argument *key)
 				text->str);
 }
 
-static int commit(const char *name, struct snapmap *map, const struct argument *keys, guint count)
+static int commit(const char *name, struct snapmap *map, const struct argument *keys, guint count,
+		  const struct snapmap_commit_opts *opts)
 {
 	struct snapmap_commit_result result = { .failed_op = SNAPMAP_NO_OP };
 	struct snapmap_batch *batch = snapmap_batch_new();
 	int err = batch ? add_keys(batch, keys, count) : -ENOMEM;
 
 	if (!err)
-		err = snapmap_commit(map, batch, NULL, &result);
+		err = snapmap_commit(map, batch, opts, &result);
 	snapmap_batch_free(batch);
 	if (err == -ECANCELED && result.failed_op < count)
 		return report_absent(name, &keys[result.failed_op]);
 	return err ? report_commit(name, err) : CMD_DONE;
 }
 
-static int del(const char *name, const struct argument *keys, guint count)
+static int del(const char *name, const struct argument *keys, guint count,
+	       const struct snapmap_commit_opts *opts)
 {
 	struct snapmap *map;
 	int code = open_map(name, O_RDWR, &map);
 
 	if (code)
 		return code;
-	code = commit(name, map, keys, count);
+	code = commit(name, map, keys, count, opts);
 	snapmap_close(map);
 	return code;
 }
 
+static int run(char **rest, bool escaped, const struct writing *writing)
+{
+	g_autofree struct argument *keys = NULL;
+	struct snapmap_commit_opts opts;
+	int code = writing_parse("del", writing, &opts);
+
+	if (!code)
+		code = argument_keys("del", rest + 1, escaped, &keys);
+	return code ? code : del(rest[0], keys, g_strv_length(rest + 1), &opts);
+}
+
 int cmd_del(int argc, char **argv)
 {
+	struct writing writing = { .stamp = NULL };
 	gboolean escaped = FALSE;
 	const GOptionEntry entries[] = {
 		ARGUMENT_ESCAPED_ENTRY(&escaped),
+		WRITING_ENTRIES(&writing),
 		G_OPTION_ENTRY_NULL,
 	};
-	g_autofree struct argument *keys = NULL;
 	g_auto(GStrv) rest = NULL;
 	int code = options_parse(&usage, entries, argc, argv, &rest);
 
-	if (code != OPTIONS_GO_ON)
-		return code;
-	code = argument_keys("del", rest + 1, escaped, &keys);
-	return code ? code : del(rest[0], keys, g_strv_length(rest + 1));
+	if (code == OPTIONS_GO_ON)
+		code = run(rest, escaped, &writing);
+	writing_clear(&writing);
+	return code;
 }

@@ -23,7 +23,9 @@ enum kind {
 	SIZE,
 	TIME,
 	STAMP,
-	BLOCKS
+	BLOCKS,
+	POLICY,
+	PROCESS
 };
 
 struct fact {
@@ -32,7 +34,7 @@ struct fact {
 	guint64 value;
 };
 
-#define FACTS_MAX 20
+#define FACTS_MAX 28
 
 /* Returns how many. */
 static guint list_facts(const struct snapmap_info *info, struct fact facts[FACTS_MAX])
@@ -45,6 +47,12 @@ static guint list_facts(const struct snapmap_info *info, struct fact facts[FACTS
 		{ "value_bytes", SIZE, header->value_bytes },
 		{ "stamp", STAMP, header->stamp },
 		{ "published", TIME, header->realtime_ns },
+		{ "history", COUNT, info->history },
+		{ "oldest_kept", COUNT, info->oldest_kept },
+		{ "pin_policy", POLICY, info->policy },
+		{ "revoked", COUNT, info->revoked },
+		{ "lease_ms", COUNT, info->lease_ms },
+		{ "writer", PROCESS, info->writer },
 		{ "limit", SIZE, info->limit },
 		{ "resident_bytes", SIZE, info->resident_bytes },
 		{ "span", SIZE, info->span },
@@ -56,6 +64,7 @@ static guint list_facts(const struct snapmap_info *info, struct fact facts[FACTS
 		{ "commits", COUNT, info->commits },
 		{ "conflicts", COUNT, info->conflicts },
 		{ "failures", COUNT, info->failures },
+		{ "expired", COUNT, info->expired },
 		{ "blocks_copied", BLOCKS, info->blocks_copied },
 	};
 
@@ -64,16 +73,42 @@ static guint list_facts(const struct snapmap_info *info, struct fact facts[FACTS
 	return G_N_ELEMENTS(all);
 }
 
+/* A process as its number and name; it may have gone meanwhile. */
+static char *process_text(guint64 pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%" G_GUINT64_FORMAT "/comm", pid);
+	g_autofree char *comm = NULL;
+
+	if (!pid)
+		return g_strdup("none");
+	if (!g_file_get_contents(path, &comm, NULL, NULL))
+		return g_strdup_printf("%" G_GUINT64_FORMAT, pid);
+	return g_strdup_printf("%" G_GUINT64_FORMAT " (%s)", pid, g_strchomp(comm));
+}
+
+static char *size_fact_text(guint64 bytes, guint64 value)
+{
+	g_autofree char *size = size_text(bytes);
+
+	return g_strdup_printf("%" G_GUINT64_FORMAT " (%s)", value, size);
+}
+
 static char *fact_text(const struct fact *fact)
 {
-	g_autofree char *size = NULL;
-
-	if (fact->kind == TIME)
+	switch (fact->kind) {
+	case TIME:
 		return time_text(fact->value);
-	if (fact->kind == COUNT || fact->kind == STAMP)
+	case POLICY:
+		return g_strdup(fact->value & SNAPMAP_MAP_REVOKE ? "revoke" : "refuse");
+	case PROCESS:
+		return process_text(fact->value);
+	case SIZE:
+		return size_fact_text(fact->value, fact->value);
+	case BLOCKS:
+		return size_fact_text(fact->value << SNAPMAP_BLOCK_SHIFT, fact->value);
+	default:
 		return g_strdup_printf("%" G_GUINT64_FORMAT, fact->value);
-	size = size_text(fact->kind == SIZE ? fact->value : fact->value << SNAPMAP_BLOCK_SHIFT);
-	return g_strdup_printf("%" G_GUINT64_FORMAT " (%s)", fact->value, size);
+	}
 }
 
 static const char *state_text(const struct snapmap_info *info)
@@ -102,7 +137,7 @@ static json_t *fact_json(const struct fact *fact)
 {
 	g_autofree char *text = NULL;
 
-	if (fact->kind != TIME && fact->kind != STAMP)
+	if (fact->kind != TIME && fact->kind != STAMP && fact->kind != POLICY)
 		return json_integer((json_int_t)fact->value);
 	text = fact_text(fact);
 	return json_string(text);

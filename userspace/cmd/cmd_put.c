@@ -10,14 +10,26 @@
 #include "number.h"
 #include "options.h"
 #include "report.h"
+#include "writing.h"
 
 static const struct usage usage = {
-	.args = "NAME KEY VALUE",
-	.min = 3,
+	.args = "NAME KEY VALUE|--file FILE",
+	.min = 2,
 	.max = 3,
 	.summary = "Write one entry.",
-	.description = "KEY and VALUE are taken as they stand unless --escaped is given. When a\n"
-		       "condition does not hold, nothing is changed and the exit code is 3.",
+	.description =
+		"KEY and VALUE are taken as they stand unless --escaped is given; of FILE\n"
+		"('-' for standard input) every byte counts, and --escaped does not. When a\n"
+		"condition does not hold, nothing is changed and the exit code is 3.",
+};
+
+/* As they stand on the command line. */
+struct options {
+	gboolean escaped;
+	gboolean if_absent;
+	char *if_version;
+	char *file;
+	struct writing writing;
 };
 
 /* What the options ask for. */
@@ -26,13 +38,15 @@ struct condition {
 	guint64 version;
 };
 
-static int parse_condition(gboolean if_absent, const char *if_version, struct condition *condition)
+static int parse_condition(const struct options *options, struct condition *condition)
 {
+	const char *if_version = options->if_version;
+
 	condition->kind = SNAPMAP_COND_NONE;
 	condition->version = 0;
-	if (if_absent && if_version)
+	if (options->if_absent && if_version)
 		return report_usage("put", "--if-absent and --if-version exclude each other");
-	if (if_absent)
+	if (options->if_absent)
 		condition->kind = SNAPMAP_COND_ABSENT;
 	if (!if_version)
 		return CMD_DONE;
@@ -57,9 +71,18 @@ static int report_condition(const char *name, const struct condition *condition,
 			       condition->version, (guint64)version);
 }
 
-static int commit(const char *name, struct snapmap *map, const struct condition *condition,
-		  const struct argument *key, const struct argument *value)
+/* What is to be committed, and how. */
+struct request {
+	struct condition condition;
+	struct snapmap_commit_opts opts;
+	struct argument key;
+	struct argument value;
+};
+
+static int commit(const char *name, struct snapmap *map, const struct request *request)
 {
+	const struct argument *key = &request->key, *value = &request->value;
+	const struct condition *condition = &request->condition;
 	struct snapmap_commit_result result = { .version = 0 };
 	struct snapmap_batch *batch = snapmap_batch_new();
 	int err = -ENOMEM;
@@ -68,48 +91,83 @@ static int commit(const char *name, struct snapmap *map, const struct condition 
 		err = snapmap_batch_put_if(batch, key->bytes, key->len, value->bytes, value->len,
 					   condition->kind, condition->version);
 	if (!err)
-		err = snapmap_commit(map, batch, NULL, &result);
+		err = snapmap_commit(map, batch, &request->opts, &result);
 	snapmap_batch_free(batch);
 	if (err == -ECANCELED)
 		return report_condition(name, condition, result.version);
 	return err ? report_commit(name, err) : CMD_DONE;
 }
 
-static int put(char **rest, bool escaped, const struct condition *condition)
+static int parse_value(char *word, const struct options *options, struct argument *value)
 {
-	struct argument key, value;
-	struct snapmap *map;
-	int code = argument_key("put", rest[1], escaped, &key);
+	if (word && options->file)
+		return report_usage("put", "a VALUE and --file exclude each other");
+	if (!word && !options->file)
+		return report_usage("put", "an argument is missing; usage: snapmap put %s",
+				    usage.args);
+	return word ? argument_value("put", word, options->escaped, value) : CMD_DONE;
+}
+
+static int parse(char **rest, const struct options *options, struct request *request)
+{
+	int code = parse_condition(options, &request->condition);
 
 	if (!code)
-		code = argument_value("put", rest[2], escaped, &value);
+		code = writing_parse("put", &options->writing, &request->opts);
+	if (!code)
+		code = argument_key("put", rest[1], options->escaped, &request->key);
+	return code ? code : parse_value(rest[2], options, &request->value);
+}
+
+static int commit_file(const char *name, struct snapmap *map, const char *file,
+		       struct request *request)
+{
+	int code = argument_value_file(name, file, &request->value);
+
+	if (code)
+		return code;
+	code = commit(name, map, request);
+	g_free(request->value.bytes);
+	return code;
+}
+
+static int put(char **rest, const struct options *options)
+{
+	struct request request;
+	struct snapmap *map;
+	int code = parse(rest, options, &request);
+
 	if (!code)
 		code = open_map(rest[0], O_RDWR, &map);
 	if (code)
 		return code;
-	code = commit(rest[0], map, condition, &key, &value);
+	code = options->file ? commit_file(rest[0], map, options->file, &request) :
+			       commit(rest[0], map, &request);
 	snapmap_close(map);
 	return code;
 }
 
 int cmd_put(int argc, char **argv)
 {
-	gboolean escaped = FALSE, if_absent = FALSE;
-	g_autofree char *if_version = NULL;
+	struct options options = { .file = NULL };
 	const GOptionEntry entries[] = {
-		ARGUMENT_ESCAPED_ENTRY(&escaped),
-		{ "if-absent", 0, 0, G_OPTION_ARG_NONE, &if_absent, "Only if there is no such key",
-		  NULL },
-		{ "if-version", 0, 0, G_OPTION_ARG_FILENAME, &if_version,
+		ARGUMENT_ESCAPED_ENTRY(&options.escaped),
+		{ "file", 'f', 0, G_OPTION_ARG_FILENAME, &options.file,
+		  "Take the value from FILE, up to 1 MiB", "FILE" },
+		{ "if-absent", 0, 0, G_OPTION_ARG_NONE, &options.if_absent,
+		  "Only if there is no such key", NULL },
+		{ "if-version", 0, 0, G_OPTION_ARG_FILENAME, &options.if_version,
 		  "Only if the key was last written at version V", "V" },
+		WRITING_ENTRIES(&options.writing),
 		G_OPTION_ENTRY_NULL,
 	};
 	g_auto(GStrv) rest = NULL;
-	struct condition condition;
 	int code = options_parse(&usage, entries, argc, argv, &rest);
 
-	if (code != OPTIONS_GO_ON)
-		return code;
-	code = parse_condition(if_absent, if_version, &condition);
-	return code ? code : put(rest, escaped, &condition);
+	if (code == OPTIONS_GO_ON)
+		code = put(rest, &options);
+	g_free(options.if_version);
+	g_free(options.file);
+	writing_clear(&options.writing);
+	return code;
 }

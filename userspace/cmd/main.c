@@ -18,6 +18,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "create", cmd_create, "make a new, empty map" },
+	{ "set", cmd_set, "change how much a map keeps, and for how long" },
 	{ "destroy", cmd_destroy, "end maps" },
 	{ "list", cmd_list, "show the maps" },
 	{ "info", cmd_info, "show one map's state, memory and counters" },
@@ -26,6 +27,7 @@ static const struct verb verbs[] = {
 	{ "del", cmd_del, "delete entries, all or none" },
 	{ "load", cmd_load, "replace a map's content by that of a file" },
 	{ "apply", cmd_apply, "apply a file of puts and deletes, all or none" },
+	{ "rollback", cmd_rollback, "publish an older version's entries as a new version" },
 	{ "dump", cmd_dump, "print all entries of one snapshot" },
 	{ "watch", cmd_watch, "print a line for each new version" },
 	{ "verify", cmd_verify, "check a snapshot against every rule of the format" },
@@ -45,8 +47,9 @@ static void print_help(GString *out)
 			"\n'snapmap VERB --help' tells more; so does snapmap(1).\n"
 			"  -h, --help     this text\n"
 			"  --version      the version of the command\n\n"
-			"Exit codes: 0 done, 1 no such map or key, 2 wrong usage,\n"
-			"3 a condition did not hold, 4 anything else, bad input data included.\n");
+			"Exit codes: 0 done, 1 no such map, key or version,\n"
+			"2 wrong usage, 3 a condition did not hold, 4 anything else, bad input\n"
+			"data included.\n");
 }
 
 static int run_general(const char *word)

@@ -50,6 +50,42 @@ bool parse_size(const char *text, guint64 *out)
 	return true;
 }
 
+/* Milliseconds of a unit of time; 0 when it is none. */
+static guint64 unit_ms(const char *unit)
+{
+	static const struct {
+		const char *name;
+		guint64 ms;
+	} units[] = {
+		{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 },
+	};
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(units); i++)
+		if (!strcmp(unit, units[i].name))
+			return units[i].ms;
+	return 0;
+}
+
+/**
+ * parse_duration() - a length of time
+ * @text: a decimal number, and ms, s, m or h; seconds where there is no unit
+ * @out: milliseconds
+ *
+ * Return: false when it is none or does not fit.
+ */
+bool parse_duration(const char *text, guint64 *out)
+{
+	gsize len = strspn(text, "0123456789");
+	g_autofree char *digits = g_strndup(text, len);
+	guint64 ms = unit_ms(text + len);
+
+	if (!ms || !parse_u64(digits, out) || *out > G_MAXUINT64 / ms)
+		return false;
+	*out *= ms;
+	return true;
+}
+
 /**
  * parse_mode() - permission bits
  * @text: an octal number up to 777

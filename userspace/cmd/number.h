@@ -8,6 +8,7 @@
 
 bool parse_u64(const char *text, guint64 *out);
 bool parse_size(const char *text, guint64 *out);
+bool parse_duration(const char *text, guint64 *out);
 bool parse_mode(const char *text, mode_t *out);
 bool parse_owner(const char *text, uid_t *uid, gid_t *gid);
 char *size_text(guint64 bytes);

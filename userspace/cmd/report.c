@@ -105,9 +105,9 @@ int report_open(const char *name, int flags, int err)
 }
 
 /**
- * report_control() - why a map cannot be created or destroyed
+ * report_control() - why a map cannot be created, changed or destroyed
  * @name: the map
- * @verb: "create" or "destroy"
+ * @verb: "create", "change" or "destroy"
  * @err: what the library returned
  *
  * Return: the exit code.
@@ -165,8 +165,49 @@ int report_commit(const char *name, int err)
 	case -EOVERFLOW:
 		return report_failure(name, "too many keys share one hash value, nothing has "
 					    "changed; leave out keys that were made to collide");
+	case -EALREADY:
+		return report_conflict(name,
+				       "its stamp is this one or a larger one already, nothing has "
+				       "changed; 'snapmap info' shows it");
+	case -EBUSY:
+		return report_failure(name, "another transaction is prepared, nothing has changed; "
+					    "leave out --no-wait to wait for its end");
+	case -ETIMEDOUT:
+		return report_failure(name,
+				      "another transaction has been prepared all the time, nothing "
+				      "has changed; try again, or give a longer --wait");
+	case -ETIME:
+		return report_failure(name,
+				      "the time for which it may keep others out is over, nothing "
+				      "has changed; 'snapmap set --lease' allows more");
 	default:
 		return report_errno(name, "the commit failed, nothing has changed", err);
+	}
+}
+
+/**
+ * report_rollback() - why a map cannot be rolled back
+ * @name: the map
+ * @to: the version
+ * @err: what snapmap_rollback() returned
+ *
+ * Return: the exit code.
+ */
+int report_rollback(const char *name, guint64 to, int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return report_not_found(name,
+					"it does not keep version %" G_GUINT64_FORMAT
+					" any more; 'snapmap log' shows what it keeps",
+					to);
+	case -EINVAL:
+		return report_not_found(name,
+					"there has been no version %" G_GUINT64_FORMAT
+					" yet; 'snapmap log' shows what it keeps",
+					to);
+	default:
+		return report_commit(name, err);
 	}
 }
 

@@ -107,6 +107,20 @@ static guint64 unit_of(char unit)
 	return unit && at ? 1ULL << 10 * (4 - strlen(at) + 1) : 1;
 }
 
+/* A duration that is taken is a number and one of four units, or none for seconds. */
+static void check_duration(const char *text, size_t digits, guint64 ms)
+{
+	const char *unit = text + digits;
+	guint64 number = strtoull(text, NULL, 10);
+	guint64 times = !strcmp(unit, "ms") ? 1 :
+			!strcmp(unit, "m")  ? 60000 :
+			!strcmp(unit, "h")  ? 3600000 :
+					      1000;
+
+	CHECK(digits && (times != 1000 || !*unit || !strcmp(unit, "s")));
+	CHECK(ms / times == number && ms % times == 0);
+}
+
 /* A number that is taken has only the characters that it may have. */
 static void fuzz_numbers(const void *bytes, size_t size)
 {
@@ -127,6 +141,8 @@ static void fuzz_numbers(const void *bytes, size_t size)
 		CHECK(digits && (!text[digits] || !text[digits + 1]));
 		CHECK(number / times == strtoull(text, NULL, 10) && number % times == 0);
 	}
+	if (parse_duration(text, &number))
+		check_duration(text, digits, number);
 	if (parse_mode(text, &mode))
 		CHECK(mode <= 0777 && mode == strtoul(text, NULL, 8));
 	g_free(text);

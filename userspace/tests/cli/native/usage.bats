@@ -5,7 +5,7 @@
 
 bats_require_minimum_version 1.5.0
 
-VERBS="create destroy list info put get del load apply dump watch verify"
+VERBS="create set destroy list info put get del load apply rollback dump watch verify"
 
 setup() {
 	[ ! -e /dev/snapmap/control ] || skip "the module is loaded here"
@@ -36,12 +36,12 @@ setup() {
 }
 
 @test "a missing argument, one too many, an unknown option are wrong usage" {
-	for words in create destroy info "put m k" "get m" "del m" "load m" "apply m" dump watch verify; do
+	for words in create set destroy info "put m" "put m k" "get m" "del m" "load m" "apply m" "rollback m" dump watch verify; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == "snapmap: ${words%% *}: an argument is missing; usage: snapmap "* ]]
 	done
-	for words in "create a b" "list a" "info a b" "put m k v w" "load m f g" "dump a b" "watch a b"; do
+	for words in "create a b" "set a b" "list a" "info a b" "rollback a 1 2" "put m k v w" "load m f g" "dump a b" "watch a b"; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == *"too many arguments"* ]]
@@ -62,6 +62,18 @@ setup() {
 		["create m --owner :"]="no user or group"
 		["put m k v --if-version x"]="no version"
 		["put m k v --if-version 1 --if-absent"]="exclude each other"
+		["put m k v --file f"]="exclude each other"
+		["create m --history 0"]="use 1 to 16384" ["set m --history 16385"]="use 1 to 16384"
+		["create m --lease 0"]="from 1ms to 1h" ["set m --lease 3601"]="from 1ms to 1h"
+		["set m --lease 1d"]="from 1ms to 1h" ["set m --lease ms"]="from 1ms to 1h"
+		["set m --lease 99999999999999999999h"]="from 1ms to 1h"
+		["set m --pins never"]="refuse or revoke" ["set m"]="nothing is to change"
+		["rollback m 0"]="no version" ["rollback m x"]="no version"
+		["put m k v --stamp x"]="no stamp" ["del m k --stamp -1"]="no stamp"
+		["rollback m 1 --stamp 18446744073709551616"]="no stamp"
+		["put m k v --if-newer"]="give a --stamp"
+		["put m k v --wait 0s"]="no time to wait" ["del m k --wait 2000h"]="no time to wait"
+		["rollback m 1 --wait 1s --no-wait"]="exclude each other"
 		["get m k l --raw"]="one value" ["get m k --raw --json"]="one value"
 		["watch m --count 0"]="no number of lines" ["watch m --count x"]="no number of lines"
 		["load m f --format xml"]="no format 'xml'" ["dump m --format xml"]="no format 'xml'"
@@ -96,8 +108,8 @@ setup() {
 }
 
 @test "without the module every verb asks for it" {
-	for words in "create m" "destroy m" list "info m" "put m k v" "get m k" "del m k" "load m /dev/null" \
-		"apply m /dev/null" "dump m" "watch m" "verify m"; do
+	for words in "create m" "set m --history 2" "destroy m" list "info m" "put m k v" "get m k" "del m k" "load m /dev/null" \
+		"apply m /dev/null" "rollback m 1" "dump m" "watch m" "verify m"; do
 		# shellcheck disable=SC2086
 		run -4 --separate-stderr snapmap $words
 		[[ $stderr == *"is the snapmap module loaded?" && -z $output ]] || {
