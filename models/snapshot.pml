@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later OR MIT */
 /*
- * snapshot.pml - reading, publishing, retiring and reusing, for Spin
+ * snapshot.pml - reading, publishing, retiring, revoking and reusing, for Spin
  *
  * One writer commits, reclaims and reuses blocks. It is kmod/commit.c,
- * snapshot.c and reclaim.c without the table: a version has one leaf, of one
- * block and two words, and a commit either writes a new leaf or leaves it as it
- * is, as a commit to another leaf would. Readers are of three kinds: live
- * (userspace/lib/barrier.h and get.c), in the kernel under RCU, and pinned. Only
- * those are compiled in that the switches LIVE, KERNEL and PINS=n ask for: a
- * reader writes nothing that another reader reads.
- *
- * MEMORY is weak, and every reordering is explicit. All stores stand in one log,
- * in the order in which the writer executes them, for it is the only one that
- * stores. A load takes any store to its location, however old, unless the reader
- * must know of a newer one. It must know of
- *
- *	- all stores before known, which only acquires, read barriers, locks and
- *	  RCU move on;
- *	- for each location the store that it has read itself (seen).
- *
- * A store carries, as log_rel, how much of the log one must know of who has read
- * it and then executes a barrier: all before it when it is a store-release, all
- * before the last smp_wmb() when it is plain. That is how C11 defines fences,
- * and no weaker than what the kernel's model asks of the hardware. So a reader
- * without a barrier may load oldest before, or the words of a block after, they
- * have changed; a writer without one may have the stores seen in any order.
- *
- * So a store that is made takes no choice from a reader, and a row of them may be
- * one step: nothing is lost by not loading between them.
+ * snapshot.c, history.c and reclaim.c without the table: a version has one leaf,
+ * of one block and two words, and a commit either writes a new leaf or leaves it
+ * as it is, as a commit to another leaf would. Readers are of three kinds: live
+ * (userspace/lib/barrier.h and get.c), in the kernel under RCU, and pinned, of
+ * any version that the HISTORY keeps. Only those are compiled in that the
+ * switches LIVE, KERNEL and PINS=n ask for: a reader writes nothing that another
+ * reader reads. Under REVOKE, pins go when there is no room; they are read
+ * through a mapping, or by GET if GETS is set.
  *
  * Quarantine is a choice: the writer may wait, or not. What is proved holds
  * however short it is.
@@ -47,16 +30,30 @@
 #define PINS		0
 #endif
 
+#ifndef HISTORY
+#define HISTORY		1	/* snapshots that the history keeps */
+#endif
+
 #define VERSIONS	(BUILDS + 2)
-#define LOCATIONS	(6 + 2 * BLOCKS)
+#ifdef REVOKE
+#define WORDS		7
+#define GRACES		(2 * VERSIONS)
+#define STORES		(LOCATIONS + 7 * BUILDS)
+#else
+#define WORDS		6
+#define GRACES		VERSIONS
+#define grace_done	grace_over_for
 #define STORES		(LOCATIONS + 6 * BUILDS)
+#endif
+#define LOCATIONS	(WORDS + 2 * BLOCKS)
 
 /* Locations. */
 #define VERSION		0
 #define OLDEST		1
 #define ROOT0		2	/* and the root in the other slot */
 #define HEADER0		4
-#define WORD(b, i)	(6 + 2 * (b) + (i))
+#define REVOKED		6
+#define WORD(b, i)	(WORDS + 2 * (b) + (i))
 
 #ifdef ONE_SLOT
 #define SLOT(v)		0
@@ -64,30 +61,12 @@
 #define SLOT(v)		((v) & 1)
 #endif
 
-#define MAX(a, b)	((a) > (b) -> (a) : (b))
-
-/* Memory. */
-byte log_loc[STORES];
-byte log_val[STORES];
-byte log_rel[STORES];
-byte stored;		/* stores made */
-byte fenced;		/* those before the writer's last smp_wmb() */
+#include "memory.pml"
 
 /* What the kernel knows. A version's root is the number of its leaf's block. */
 byte store_version = 1;
 byte store_block;
-byte settled = 1;	/* retired up to this version: reusable, or held by pins */
-byte grace_over_for = 1; /* retired up to this version: no reader in the kernel is there */
 byte unlocked;		/* stores before pin_lock was last released by the writer */
-
-/* Blocks. */
-#define FREE		0
-#define USED		1	/* by the current snapshot or the build */
-#define RETIRED		2
-#define HELD		3	/* and by which pin: HELD + its number */
-byte state[BLOCKS];
-byte birth[BLOCKS];
-byte retired_by[BLOCKS];
 
 /* What a reader must get: the leaf of each version is the number of its build. */
 byte content[VERSIONS];
@@ -96,246 +75,11 @@ byte content[VERSIONS];
 byte returned = 1;
 byte returned_known;
 
-/* RCU: grace period n is the one that began when version n had been published. */
-byte grace_begun = 1;
-byte grace_known[VERSIONS];	/* stores before it began */
-bool in_section;		/* of the reader in the kernel */
-byte section_since;		/* this and earlier grace periods need not wait for it */
-
-/* Pinned snapshots: all pins of a version share one. */
-#if PINS
-byte pin_list[PINS];		/* oldest first */
-byte pin_version[PINS];
-byte pin_users[PINS];
-#endif
-byte pin_count;			/* in the list */
-
-/* ------------------------------------------------------------ memory */
-
-inline store_as(loc, val, rel)
-{
-	d_step {
-		log_rel[stored] = rel;
-		log_loc[stored] = loc;
-		log_val[stored] = val;
-		stored++
-	}
-}
-
-#define store(loc, val)		store_as(loc, val, fenced)
-#define store_release(loc, val)	store_as(loc, val, stored + 1)
-#define smp_wmb()		fenced = stored
-
-/* What each reader knows of memory. */
-#define READER \
-	byte known = LOCATIONS; \
-	byte pending = 0; \
-	byte seen[LOCATIONS] = 0; \
-	byte at = 0
-
-inline load(loc, out)
-{
-	atomic {
-		at = stored - 1;
-		do
-		:: log_loc[at] == loc ->
-			break
-		:: log_loc[at] != loc || (at >= known && at > seen[loc]) ->
-			at--
-		od;
-		out = log_val[at];
-		seen[loc] = (at >= known -> at : 0);
-		pending = MAX(pending, log_rel[at]);
-		at = 0
-	}
-}
-
-/* What is known is not worth remembering: it makes states differ that do not. */
-inline know(stores)
-{
-	d_step {
-		known = MAX(known, stores);
-		pending = (pending > known -> pending : 0);
-		at = 0;
-		do
-		:: at < LOCATIONS ->
-			seen[at] = (seen[at] >= known -> seen[at] : 0);
-			at++
-		:: else ->
-			break
-		od;
-		at = 0
-	}
-}
-
-#define read_barrier()	know(pending)
-
-inline load_acquire(loc, out)
-{
-	atomic {
-		load(loc, out);
-		if
-		:: seen[loc] -> know(log_rel[seen[loc]])
-		:: else		/* a store that is known, with all before it */
-		fi
-	}
-}
-
-/* ------------------------------------------------------------ the writer: reclaim */
-
-/* settle_runs(): block i goes to the pin at place p - 1 of the list, or is free. */
-inline settle_block(i, p)
-{
-#if PINS && !defined(NO_PIN_CHECK)
-	if
-	:: p > 0 && pin_version[pin_list[p - 1]] >= birth[i] ->
-		state[i] = HELD + pin_list[p - 1]
-	:: else ->
-		state[i] = FREE
-	fi
-#else
-	state[i] = FREE
-#endif
-}
-
-#if PINS
-/* What the pin at place p has held goes to the next older pin. */
-inline hand_over()
-{
-	d_step {
-		i = 0;
-		do
-		:: i < BLOCKS && state[i] == HELD + pin_list[p] ->
-#ifdef NO_HANDOVER
-			state[i] = FREE;
-#else
-			settle_block(i, p);
-#endif
-			i++
-		:: i < BLOCKS && state[i] != HELD + pin_list[p] ->
-			i++
-		:: i == BLOCKS ->
-			break
-		od;
-		i = 0
-	}
-}
-
-/* forget_pin(): the pin at place p may have got users again. */
-inline forget_pin()
-{
-	d_step {
-		i = p;
-#ifndef NO_USERS_CHECK
-		if
-		:: pin_users[pin_list[p]] > 0 ->
-			i = pin_count
-		:: else
-		fi;
-#endif
-		if
-		:: i < pin_count ->
-			do
-			:: i + 1 < pin_count ->
-				pin_list[i] = pin_list[i + 1];
-				i++
-			:: else ->
-				break
-			od;
-			pin_count--
-		:: else
-		fi;
-		i = 0;
-		p = 0
-	}
-}
+#if HISTORY > 1 || defined(REVOKE)
+#define ROOM
 #endif
 
-/* reap_pins(): as many as the budget lets it. */
-inline reap_pins()
-{
-#if PINS
-	do
-	:: d_step { pin_count > 0 && pin_users[pin_list[0]] == 0 -> p = 0 };
-		hand_over();
-		forget_pin()
-#if PINS > 1
-	:: d_step { pin_count > 1 && pin_users[pin_list[1]] == 0 -> p = 1 };
-		hand_over();
-		forget_pin()
-#endif
-	:: true ->
-		break
-	od
-#else
-	skip
-#endif
-}
-
-/* newest_pin_below() and settle_runs() for the runs that version n has retired. */
-inline settle_runs(n)
-{
-	d_step {
-		p = pin_count;
-#if PINS
-		do
-		:: p > 0 && pin_version[pin_list[p - 1]] >= n ->
-			p--
-		:: else ->
-			break
-		od;
-#endif
-		i = 0;
-		do
-		:: i < BLOCKS && state[i] == RETIRED && retired_by[i] == n ->
-			settle_block(i, p);
-			i++
-		:: i < BLOCKS && !(state[i] == RETIRED && retired_by[i] == n) ->
-			i++
-		:: i == BLOCKS ->
-			break
-		od;
-		i = 0;
-		p = 0
-	}
-}
-
-#ifdef NO_GRACE
-#define grace_over(n)	true
-#else
-#define grace_over(n)	(!in_section || section_since >= n)
-#endif
-
-/* A batch that the budget has not lasted for stays, and is looked at again later. */
-inline reclaim()
-{
-	reap_pins();
-	do
-	:: atomic {
-		settled < store_version && (settled < grace_over_for || grace_over(settled + 1)) ->
-		if
-		:: settled == grace_over_for ->
-			grace_over_for++;
-#ifndef OLDEST_LATE
-			store(OLDEST, grace_over_for);
-#endif
-#ifndef NO_OLDEST_WMB
-			smp_wmb();
-#endif
-			skip
-		:: else
-		fi
-		}
-		if
-		:: settle_runs(settled + 1);
-			settled++
-		:: PINS > 0 ->	/* the budget is used up */
-			break
-		fi
-	:: true ->	/* not ready, or still in quarantine */
-		break
-	od
-}
+#include "reclaim.pml"
 
 /* ------------------------------------------------------------ the writer: commit */
 
@@ -357,14 +101,6 @@ inline write_slot(v, b)
 #endif
 }
 
-inline begin_grace(v)
-{
-	d_step {
-		grace_begun = v;
-		grace_known[v] = stored
-	}
-}
-
 inline tell(v)
 {
 	d_step {
@@ -380,7 +116,7 @@ inline publish()
 	tell(store_version + 1);
 #endif
 #ifdef GRACE_EARLY
-	begin_grace(store_version + 1);
+	begin_grace();
 #endif
 	atomic {	/* under pin_lock */
 		old = store_block;
@@ -394,6 +130,9 @@ inline publish()
 		:: else
 		fi;
 		write_slot(store_version, store_block);
+#if PINS
+		history_push();
+#endif
 		unlocked = stored
 	}
 	d_step {	/* snapmap_reclaim_queue() */
@@ -406,14 +145,17 @@ inline publish()
 		old = 0
 	}
 #ifndef GRACE_EARLY
-	begin_grace(store_version);
+	begin_grace();
+#endif
+#ifdef REVOKE
+	grace_of[store_version] = grace_begun;
 #endif
 #ifndef RETURN_EARLY
 	tell(store_version)
 #endif
 }
 
-/* A new leaf in a free block b, or none: b = BLOCKS. */
+/* A new leaf in any free block b, or none: b = BLOCKS. */
 inline write_leaf()
 {
 	atomic {
@@ -443,12 +185,15 @@ inline write_leaf()
 proctype writer()
 {
 	byte build = 1;
-	byte b, old, i, p;
+	byte b, old, i, p, q;
 
 	do
 	:: build <= BUILDS ->
 		build++;
 		reclaim();
+#ifdef ROOM
+		make_room();
+#endif
 		write_leaf();
 		if
 		:: publish()
@@ -583,20 +328,6 @@ proctype live()
 #endif
 
 #ifdef KERNEL
-/* rcu_read_lock(): a grace period that has begun and not ended may wait for it. */
-inline enter_section()
-{
-	atomic {
-		section_since = grace_over_for;
-		do
-		:: section_since < grace_begun -> section_since++
-		:: break
-		od;
-		know(grace_known[section_since]);
-		in_section = true
-	}
-}
-
 proctype kernel()
 {
 	READER;
@@ -614,11 +345,8 @@ proctype kernel()
 #ifdef REACH_GRACE
 		assert(state[got] != RETIRED);
 #endif
-		d_step {
-			in_section = false;
-			section_since = 0;
-			v = 0; again = 0; got = 0; w0 = 0; w1 = 0
-		}
+		leave_section();
+		d_step { v = 0; again = 0; got = 0; w0 = 0; w1 = 0 }
 	:: round == ROUNDS ->
 		break
 	od
@@ -626,51 +354,91 @@ proctype kernel()
 #endif
 
 #if PINS
-proctype pinned(byte fresh)
+/* What is read of a pin counts when it has not been revoked, before or behind. */
+inline read_pin()
+{
+#ifdef GETS	/* ioctl_get() of a pin */
+#ifdef REVOKED_BEFORE
+	load(REVOKED, revoked);
+	enter_section();
+#else
+	enter_section();
+#ifdef REVOKE
+	load(REVOKED, revoked);
+#endif
+#endif
+	if
+	:: revoked <= v ->
+		load_words();
+		check_value()
+	:: else
+	fi;
+	leave_section()
+#else
+#ifdef REVOKE	/* snapmap_pin_check() */
+	load_words();
+#ifndef NO_PIN_BARRIER
+	read_barrier();
+#endif
+	load(REVOKED, revoked);
+	if
+#ifdef NO_REVOKED_CHECK
+	:: true ->
+#else
+	:: revoked <= v ->
+#endif
+		check_value()
+	:: else ->
+#ifdef REACH_REVOKED
+		check_value();
+#endif
+		skip
+	fi
+#else
+	atomic {
+		load_words();
+		check_value()
+	}
+#endif
+#endif
+}
+
+/* A version that the history keeps, and its root. */
+inline find_version()
+{
+	v = store_version;
+	do
+	:: v > kept ->
+		v--
+	:: true ->
+		break
+	od;
+	got = root_of[v];
+	know(unlocked)
+}
+
+proctype pinned()
 {
 	READER;
-	byte v, got, w0, w1;
+	byte v, got, w0, w1, revoked;
 
 #ifdef PIN_UNLOCKED
-	d_step {
-		v = store_version;
-		got = store_block;
-		know(unlocked)
-	}
+	atomic { find_version() }
 #endif
 	atomic {	/* snapmap_snapshot_pin() */
 #ifndef PIN_UNLOCKED
-		v = store_version;
-		got = store_block;
-		know(unlocked);
+		find_version();
 #endif
-		if
-		:: pin_count > 0 ->
-			if
-			:: pin_version[pin_list[pin_count - 1]] == v ->
-				fresh = pin_list[pin_count - 1]
-			:: else
-			fi
-		:: else
-		fi;
-		if
-		:: pin_count == 0 || pin_list[pin_count - 1] != fresh ->
-			pin_version[fresh] = v;
-			pin_list[pin_count] = fresh;
-			pin_count++
-		:: else
-		fi;
-		pin_users[fresh]++
+		users[v]++
 	}
-	atomic {
-		load_words();
-		check_value();
+	read_pin();
 #ifdef REACH_HELD
-		assert(state[got] != HELD + fresh);
+	assert(state[got] != HELD + v);
 #endif
-		pin_users[fresh]--;	/* snapmap_snapshot_unpin() */
+	atomic {
+		users[v]--;	/* snapmap_snapshot_unpin() */
 		d_step {	/* the end: nothing of it matters any more */
-			v = 0; got = 0; w0 = 0; w1 = 0; known = 0; pending = 0; fresh = 0;
+			v = 0; got = 0; w0 = 0; w1 = 0; revoked = 0; known = 0; pending = 0;
 			do
 			:: at < LOCATIONS ->
 				seen[at] = 0;
@@ -712,7 +480,11 @@ init
 			grace_known[1] = LOCATIONS;
 			content[1] = 1;
 			state[0] = USED;
-			birth[0] = 1
+			birth[0] = 1;
+#if PINS
+			listed[1] = true;
+			users[1] = HISTORY_USER
+#endif
 		}
 		run writer();
 #ifdef LIVE
@@ -725,7 +497,7 @@ init
 		i = 0;
 		do
 		:: i < PINS ->
-			run pinned(i);
+			run pinned();
 			i++
 		:: else ->
 			break
