@@ -10,8 +10,9 @@
  *			not know
  *
  * Threads: a struct snapmap and a struct snapmap_snapshot may be used by any
- * number of threads at once. A struct snapmap_batch, a struct snapmap_iter and a
- * struct snapmap_transaction belong to one thread at a time.
+ * number of threads at once. A struct snapmap_batch, a struct snapmap_iter, a
+ * struct snapmap_transaction, a struct snapmap_diff and a struct snapmap_watch
+ * belong to one thread at a time.
  */
 #ifndef LIBSNAPMAP_H
 #define LIBSNAPMAP_H
@@ -396,7 +397,8 @@ int snapmap_rollback(struct snapmap *map, uint64_t to, const struct snapmap_comm
  * @value_len: bytes of the value
  * @version: version that last wrote it
  *
- * The pointers lead into the mapping and are good until snapmap_unpin().
+ * The pointers lead into the mapping and are good until snapmap_unpin(), or until
+ * the pin is revoked.
  */
 struct snapmap_item {
 	const void *key;
@@ -475,7 +477,8 @@ const struct snapmap_header *snapmap_pin_header(const struct snapmap_snapshot *s
  * @key_len: its length
  * @item: out: the entry; its key is @key
  *
- * Return: 0, -ENOENT, -EMSGSIZE.
+ * Return: 0, -ENOENT, -EMSGSIZE, -ESTALE when the pin has been revoked; after
+ * using the entry see snapmap_pin_check().
  */
 int snapmap_pin_get(const struct snapmap_snapshot *snapshot, const void *key, size_t key_len,
 		    struct snapmap_item *item);
@@ -488,7 +491,7 @@ int snapmap_pin_get(const struct snapmap_snapshot *snapshot, const void *key, si
  * Leaves come in the order of their hash bits, the entries of one leaf in the
  * order of their place.
  *
- * Return: 0, -ENOMEM, -EUCLEAN.
+ * Return: 0, -ENOMEM, -EUCLEAN, -ESTALE.
  */
 int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_iter **out);
 
@@ -499,7 +502,7 @@ int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_ite
  *
  * Each entry comes once.
  *
- * Return: 1 with an entry, 0 behind the last one, -EUCLEAN.
+ * Return: 1 with an entry, 0 behind the last one, -EUCLEAN, -ESTALE.
  */
 int snapmap_iter_next(struct snapmap_iter *iter, struct snapmap_item *item);
 
@@ -526,7 +529,8 @@ struct snapmap_verify_ops {
  * @ops: who is told
  * @data: first argument of the functions of @ops
  *
- * Return: 0 when it is sound; -EUCLEAN when there were faults; -ENOMEM.
+ * Return: 0 when it is sound; -EUCLEAN when there were faults; -ESTALE, whatever
+ * has been told, when the pin has been revoked; -ENOMEM.
  */
 int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap_verify_ops *ops,
 		   void *data);
@@ -535,6 +539,7 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 }
 #endif
 
+#include <libsnapmap_history.h>
 #include <libsnapmap_txn.h>
 
 #endif /* LIBSNAPMAP_H */

@@ -95,6 +95,21 @@ static inline bool snapmap_live_intact(const struct snapmap_control *control, u6
 }
 
 /**
+ * snapmap_pin_is_revoked() - whether what was read of a pinned version may be anything
+ * @control: the control page
+ * @version: the version
+ *
+ * The barrier pairs with the write barrier in the kernel between the store of
+ * revoked and the first store to a block that the pin held back: who has read
+ * any of the latter sees the former here.
+ */
+static inline bool snapmap_pin_is_revoked(const struct snapmap_control *control, u64 version)
+{
+	snapmap_read_barrier();
+	return snapmap_load(&control->revoked) > version;
+}
+
+/**
  * snapmap_live_state() - the map's state
  * @control: the control page
  *

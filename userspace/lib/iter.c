@@ -24,7 +24,8 @@ struct frame {
 
 /**
  * struct snapmap_iter - a place in a snapshot
- * @view: the snapshot's blocks
+ * @snapshot: the snapshot
+ * @view: its blocks
  * @left: blocks that it can still meet
  * @levels: inner nodes above every leaf
  * @depth: frames in use
@@ -34,6 +35,7 @@ struct frame {
  * @stack: the way down to @leaf
  */
 struct snapmap_iter {
+	const struct snapmap_snapshot *snapshot;
 	const struct snapmap_view *view;
 	u64 left;
 	u32 levels;
@@ -166,18 +168,19 @@ int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_ite
 
 	if (!iter)
 		return -ENOMEM;
+	iter->snapshot = snapshot;
 	iter->view = &snapshot->mapping->view;
 	iter->left = iter->view->blocks;
 	err = enter_root(iter, snapshot->root);
 	if (err) {
 		free(iter);
-		return err;
+		return snapmap_pin_check(snapshot) ? -ESTALE : err;
 	}
 	*out = iter;
 	return 0;
 }
 
-int snapmap_iter_next(struct snapmap_iter *iter, struct snapmap_item *item)
+static int next_item(struct snapmap_iter *iter, struct snapmap_item *item)
 {
 	int ret;
 
@@ -188,6 +191,13 @@ int snapmap_iter_next(struct snapmap_iter *iter, struct snapmap_item *item)
 		ret = next_leaf(iter);
 	} while (ret > 0);
 	return ret;
+}
+
+int snapmap_iter_next(struct snapmap_iter *iter, struct snapmap_item *item)
+{
+	int ret = next_item(iter, item);
+
+	return snapmap_pin_check(iter->snapshot) ? -ESTALE : ret;
 }
 
 void snapmap_iter_free(struct snapmap_iter *iter)

@@ -2,13 +2,15 @@
 /*
  * pin.c - snapshots that stay
  *
- * The kernel reuses no block of a pinned snapshot, so nothing is checked after
- * the reading and pointers into the mapping may be handed out.
+ * The kernel reuses no block of a pinned snapshot unless it has revoked the pin,
+ * so pointers into the mapping may be handed out, and what was read counts if the
+ * pin is not revoked then.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "barrier.h"
 #include "map.h"
 #include "pin.h"
 
@@ -44,12 +46,17 @@ static int take_pin(const struct snapmap *map, int fd, struct snapmap_snapshot *
 	return 0;
 }
 
-int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out)
+int snapmap_pin_at(const struct snapmap *map, uint64_t version, struct snapmap_snapshot **out)
 {
-	struct snapmap_pin pin = { .version = 0 };
+	struct snapmap_pin pin = { .version = version };
 	int fd = snapmap_ioctl(map->fd, SNAPMAP_IOC_PIN, &pin);
 
 	return fd < 0 ? fd : take_pin(map, fd, out);
+}
+
+int snapmap_pin(const struct snapmap *map, struct snapmap_snapshot **out)
+{
+	return snapmap_pin_at(map, 0, out);
 }
 
 /* Takes all of @fds over; when one fails there are no snapshots. */
@@ -141,17 +148,28 @@ const struct snapmap_header *snapmap_pin_header(const struct snapmap_snapshot *s
 	return &snapshot->header;
 }
 
+int snapmap_pin_check(const struct snapmap_snapshot *snapshot)
+{
+	const struct snapmap_control *control = snapmap_view_control(&snapshot->mapping->view);
+
+	return snapmap_pin_is_revoked(control, snapshot->header.version) ? -ESTALE : 0;
+}
+
 int snapmap_pin_get(const struct snapmap_snapshot *snapshot, const void *key, size_t key_len,
 		    struct snapmap_item *item)
 {
 	const struct snapmap_view *view = &snapshot->mapping->view;
 	struct snapmap_hit hit;
+	bool found;
 	u64 hash;
 
 	if (!key_len || key_len > SNAPMAP_KEY_MAX)
 		return -EMSGSIZE;
 	hash = snapmap_view_hash(view, key, key_len);
-	if (!snapmap_lookup(view, snapshot->root, hash, key, key_len, &hit))
+	found = snapmap_lookup(view, snapshot->root, hash, key, key_len, &hit);
+	if (snapmap_pin_check(snapshot))
+		return -ESTALE;
+	if (!found)
 		return -ENOENT;
 	item->key = key;
 	item->key_len = key_len;

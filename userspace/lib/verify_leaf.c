@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * verify_leaf.c - the rules of leaves: tags, entries, hashes, values
+ *
+ * A leaf is copied first: the blocks of a pin that is being revoked change, and
+ * what has been checked must be what is used.
  */
 #include <inttypes.h>
 
@@ -14,7 +17,7 @@
 /**
  * struct leaf - a leaf being checked
  * @check: the verification
- * @bytes: its memory
+ * @bytes: a copy of it
  * @block: its first block
  * @granules: its size in granules
  * @prefix: the hash bits that all its keys begin with
@@ -24,7 +27,7 @@
  */
 struct leaf {
 	struct snapmap_check *check;
-	const u8 *bytes;
+	u8 bytes[SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_SIZE] __attribute__((aligned(8)));
 	u32 block;
 	u32 granules;
 	struct snapmap_prefix prefix;
@@ -216,8 +219,9 @@ static void check_entries(struct leaf *leaf, u32 first)
  */
 void snapmap_check_leaf(struct snapmap_check *check, u32 ref, struct snapmap_prefix prefix)
 {
-	struct leaf leaf;
 	u32 blocks = snapmap_leaf_blocks(ref);
+	const void *bytes;
+	struct leaf leaf;
 
 	leaf.check = check;
 	leaf.block = SNAPMAP_REF_BLOCK(ref);
@@ -228,7 +232,9 @@ void snapmap_check_leaf(struct snapmap_check *check, u32 ref, struct snapmap_pre
 		snapmap_check_fault(check, leaf.block, "a leaf of %u blocks", blocks);
 		return;
 	}
-	leaf.bytes = snapmap_check_claim(check, leaf.block, blocks, "a leaf");
-	if (leaf.bytes)
-		check_entries(&leaf, snapmap_tag_granules(blocks));
+	bytes = snapmap_check_claim(check, leaf.block, blocks, "a leaf");
+	if (!bytes)
+		return;
+	memcpy(leaf.bytes, bytes, (size_t)blocks << SNAPMAP_BLOCK_SHIFT);
+	check_entries(&leaf, snapmap_tag_granules(blocks));
 }

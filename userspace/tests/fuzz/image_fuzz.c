@@ -2,8 +2,8 @@
 /*
  * image_fuzz.c - the library's readers over an arena that has been damaged
  *
- * Promise H: whatever the bytes are, a look-up, an iteration and a verification
- * end and stay inside the mapping. AddressSanitizer watches both ends of the
+ * Promise H: whatever the bytes are, a look-up, an iteration, a comparison and a
+ * verification end and stay inside the mapping. AddressSanitizer watches both ends of the
  * image; what is handed out as a pointer is compared with them here.
  *
  * Input: kind of image; number of changes; changes; keys to look for. A change is
@@ -26,19 +26,6 @@ struct undo {
 };
 
 static struct image images[IMAGE_KINDS];
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	for (unsigned int kind = 0; kind < IMAGE_KINDS; kind++) {
-		image_make(&images[kind], kind);
-		image_verify(&images[kind]);
-	}
-	return 0;
-}
 
 static void write_at(struct image *image, size_t at, const void *bytes, size_t len,
 		     struct undo *undo)
@@ -107,7 +94,7 @@ static void look_up(const struct image *image, const struct snapmap *map,
 	free(small);
 
 	ret = snapmap_pin_get(snapshot, key, len, &item);
-	CHECK(ret == 0 || ret == -ENOENT);
+	CHECK(ret == 0 || ret == -ENOENT || ret == -ESTALE);
 	if (!ret)
 		check_range(image, item.value, item.value_len);
 }
@@ -121,7 +108,7 @@ static void iterate(const struct image *image, const struct snapmap_snapshot *sn
 	int ret = snapmap_iter_new(snapshot, &iter);
 
 	if (ret) {
-		CHECK(ret == -EUCLEAN);
+		CHECK(ret == -EUCLEAN || ret == -ESTALE);
 		return;
 	}
 	while ((ret = snapmap_iter_next(iter, &item)) > 0) {
@@ -129,8 +116,40 @@ static void iterate(const struct image *image, const struct snapmap_snapshot *sn
 		check_range(image, item.key, item.key_len);
 		check_range(image, item.value, item.value_len);
 	}
-	CHECK(ret == 0 || ret == -EUCLEAN);
+	CHECK(ret == 0 || ret == -EUCLEAN || ret == -ESTALE);
 	snapmap_iter_free(iter);
+}
+
+static void check_item(const struct image *image, const struct snapmap_item *item)
+{
+	if (!item->key)
+		return;
+	check_range(image, item->key, item->key_len);
+	check_range(image, item->value, item->value_len);
+}
+
+/* Each granule can be met once in each of the two. Returns how many changes there are. */
+static unsigned int compare(const struct image *image, const struct snapmap_snapshot *before,
+			    const struct snapmap_snapshot *after)
+{
+	uint64_t left = image->size >> SNAPMAP_GRANULE_SHIFT << 1;
+	struct snapmap_change change;
+	struct snapmap_diff *diff;
+	unsigned int changes = 0;
+	int ret;
+
+	CHECK(!snapmap_diff_new(before, after, &diff));
+	while ((ret = snapmap_diff_next(diff, &change)) > 0) {
+		CHECK(left--);
+		CHECK(change.before.key || change.after.key);
+		check_range(image, change.key, change.key_len);
+		check_item(image, &change.before);
+		check_item(image, &change.after);
+		changes++;
+	}
+	CHECK(ret == 0 || ret == -EUCLEAN || ret == -ESTALE);
+	snapmap_diff_free(diff);
+	return changes;
 }
 
 static void fault(void *data, uint32_t block, const char *what)
@@ -145,30 +164,65 @@ static void verify(const struct snapmap_snapshot *snapshot)
 	static const struct snapmap_verify_ops ops = { .fault = fault };
 	int ret = snapmap_verify(snapshot, &ops, NULL);
 
-	CHECK(ret == 0 || ret == -EUCLEAN);
+	CHECK(ret == 0 || ret == -EUCLEAN || ret == -ESTALE);
+}
+
+/* The current snapshot, or the one before it. */
+static struct snapmap_snapshot pin(const struct image *image, struct snapmap_mapping *mapping,
+				   uint64_t version)
+{
+	const struct snapmap_control *control = (void *)image->bytes;
+
+	*mapping = (struct snapmap_mapping){
+		.view = { image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT },
+		.refs = 1,
+	};
+	return (struct snapmap_snapshot){
+		.fd = -1,
+		.root = control->root[version & 1],
+		.header = control->header[version & 1],
+		.mapping = mapping,
+	};
 }
 
 static void read_all(const struct image *image, struct fuzz_input *input)
 {
 	struct snapmap_control *control = (void *)image->bytes;
-	struct snapmap_mapping mapping = {
-		.view = { image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT },
-		.refs = 1,
-	};
+	struct snapmap_mapping mapping;
+	struct snapmap_snapshot snapshot = pin(image, &mapping, control->version);
+	struct snapmap_snapshot before = pin(image, &mapping, control->version - 1);
 	const struct snapmap map = { -1, &mapping };
-	struct snapmap_snapshot snapshot = { .fd = -1, .mapping = &mapping };
 
 	/* Overtaken readers retry; here nobody would ever end that. */
 	if (control->oldest > control->version)
 		control->oldest = control->version;
-	snapshot.root = control->root[control->version & 1];
 	snapmap_header(&map, &snapshot.header);
 	snapmap_state(&map);
 	do
 		look_up(image, &map, &snapshot, fuzz_u8(input));
 	while (input->left);
 	iterate(image, &snapshot);
+	compare(image, &before, &snapshot);
 	verify(&snapshot);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct snapmap_snapshot before, after;
+	struct snapmap_mapping mapping;
+
+	(void)argc;
+	(void)argv;
+	for (unsigned int kind = 0; kind < IMAGE_KINDS; kind++) {
+		image_make(&images[kind], kind);
+		image_verify(&images[kind]);
+		before = pin(&images[kind], &mapping, images[kind].header.version - 1);
+		after = pin(&images[kind], &mapping, images[kind].header.version);
+		CHECK(compare(&images[kind], &before, &after) == 3);
+	}
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -73,12 +73,17 @@ static void put(struct snapmap_build *build, const void *data, u32 len, u32 valu
 	CHECK(!snapmap_build_put(build, &key, value, value_len));
 }
 
-static void put_by_id(struct snapmap_build *build, u8 id)
+static void put_as(struct snapmap_build *build, u8 id, u32 value_len)
 {
 	u8 key[SNAPMAP_KEY_MAX];
 	u32 len = image_key(id, key);
 
-	put(build, key, len, id % 20 ? id : id * 100);
+	put(build, key, len, value_len);
+}
+
+static void put_by_id(struct snapmap_build *build, u8 id)
+{
+	put_as(build, id, id % 20 ? id : id * 100);
 }
 
 /* One leaf; leaves under one node; under two levels of them; and under eight. */
@@ -104,6 +109,30 @@ static void fill(struct snapmap_build *build, unsigned int kind)
 		}
 }
 
+static void drop_by_id(struct snapmap_build *build, u8 id)
+{
+	u8 data[SNAPMAP_KEY_MAX];
+	u32 len = image_key(id, data);
+	struct snapmap_key key = { data, len, snapmap_hash(IMAGE_SEED, data, len) };
+
+	CHECK(!snapmap_build_delete(build, &key));
+}
+
+/* The entries of version 2, and in version 3 one more, one less and one other. */
+static void edit(struct snapmap_build *build)
+{
+	put_by_id(build, 0);
+	drop_by_id(build, 1);
+	put_as(build, 2, 9);
+	put_by_id(build, 3); /* as it was */
+}
+
+static void publish(struct snapmap_store *store, struct snapmap_build *build)
+{
+	snapmap_build_finish(build);
+	CHECK(!snapmap_snapshot_publish(store, build, 0));
+}
+
 /**
  * image_make() - make one of a few images
  * @image: out
@@ -121,8 +150,15 @@ void image_make(struct image *image, unsigned int kind)
 		.version = 2,
 	};
 	fill(&build, kind);
-	snapmap_build_finish(&build);
-	CHECK(!snapmap_snapshot_publish(&store, &build, 0));
+	publish(&store, &build);
+	build = (struct snapmap_build){
+		.arena = &store.arena,
+		.seed = store.seed,
+		.version = 3,
+		.table = store.table,
+	};
+	edit(&build);
+	publish(&store, &build);
 	image_of_store(image, &store);
 	snapmap_store_exit(&store);
 }
