@@ -28,7 +28,7 @@ static void test_structs_nowhere_F_H(void **state)
 	const struct call *call;
 	size_t i;
 
-	for_each_call(call) for (i = 0; i < ARRAY_SIZE(nowhere); i++) assert_int_equal(
+	for_each_struct(call) for (i = 0; i < ARRAY_SIZE(nowhere); i++) assert_int_equal(
 		call_run(bench_fd(bench, call), call->request, (void *)(uintptr_t)nowhere[i]),
 		-EFAULT);
 	assert_untouched(bench, &before);
@@ -43,7 +43,7 @@ static void test_structs_at_the_edge_of_memory_F_H(void **state)
 	union any_args args;
 	size_t in;
 
-	for_each_call(call)
+	for_each_struct(call)
 	{
 		at = pages + 2 * PAGE - call->bytes;
 		call_prepare(bench, call, &args);
@@ -80,7 +80,7 @@ static void test_read_only_structs_F_H(void **state)
 	const struct call *call;
 	struct witness before;
 
-	for_each_call(call)
+	for_each_struct(call)
 	{
 		call_prepare(bench, call, (void *)pages);
 		assert_int_equal(mprotect(pages, PAGE, PROT_READ), 0);
@@ -133,6 +133,37 @@ static void test_fault_leaves_the_struct_H(void **state)
 	args.get.key = KERNEL_ADDRESS;
 	for (in = 0; in <= sizeof(args.get); in++)
 		fault_at(bench->pin, &calls[CALL_GET], &args, pages, in);
+	/* No room for the records that there are. */
+	call_prepare(bench, &calls[CALL_LOG], &args);
+	args.log.records = KERNEL_ADDRESS;
+	for (in = 0; in <= sizeof(args.log); in++)
+		fault_at(bench->map->fd, &calls[CALL_LOG], &args, pages, in);
+	call_prepare(bench, &calls[CALL_PINS], &args);
+	args.pins.records = KERNEL_ADDRESS;
+	for (in = 0; in <= sizeof(args.pins); in++)
+		fault_at(bench->map->fd, &calls[CALL_PINS], &args, pages, in);
+	pages_free(pages);
+}
+
+/* The maps of a set, or the room for its pins, are only there in part. */
+static void test_sets_of_pins_nowhere_F_H(void **state)
+{
+	const struct bench *bench = *state;
+	u8 *pages = pages_at_the_edge(), *end = pages + 2 * PAGE;
+	struct witness before = bench_look(bench);
+	union any_args args;
+	size_t in;
+
+	for (in = 0; in < 8; in++) {
+		call_prepare(bench, &calls[CALL_PIN_SET], &args);
+		args.pin_set.pins = (uintptr_t)end - in;
+		assert_int_equal(call_run(bench->map->fd, SNAPMAP_IOC_PIN_SET, &args), -EFAULT);
+		call_prepare(bench, &calls[CALL_PIN_SET], &args);
+		memcpy(end - in, (void *)(uintptr_t)args.pin_set.maps, in);
+		args.pin_set.maps = (uintptr_t)end - in;
+		assert_int_equal(call_run(bench->map->fd, SNAPMAP_IOC_PIN_SET, &args), -EFAULT);
+	}
+	assert_untouched(bench, &before);
 	pages_free(pages);
 }
 
@@ -146,7 +177,7 @@ static void test_fault_in_the_struct_leaves_the_rest_F_H(void **state)
 	union any_args args;
 	size_t in;
 
-	for_each_call(call)
+	for_each_struct(call)
 	{
 		if (!gives_answers(call))
 			continue;
@@ -318,6 +349,7 @@ static const struct CMUnitTest tests[] = {
 	bench_test(test_structs_at_the_edge_of_memory_F_H),
 	bench_test(test_read_only_structs_F_H),
 	bench_test(test_fault_leaves_the_struct_H),
+	bench_test(test_sets_of_pins_nowhere_F_H),
 	bench_test(test_fault_in_the_struct_leaves_the_rest_F_H),
 	bench_test(test_keys_and_values_nowhere_H),
 	bench_test(test_keys_and_values_at_the_edge_of_memory_H),
