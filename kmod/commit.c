@@ -1,149 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * commit.c - a batch of operations becomes the next snapshot, or nothing
+ * commit.c - the steps of a commit: reserve, build, publish
  *
- * A commit reserves the bookkeeping of its publication, builds the next
- * snapshot beside the current one, and publishes it. Nothing can fail after
+ * The bookkeeping of the publication is reserved first, then the next snapshot
+ * is built beside the current one, and published. Nothing can fail after
  * publication; any failure before it aborts the build (promises A and F).
  *
- * The batch is read from user space through a window, so that no allocation is
- * ever as large as the batch. Every byte of it is read once: what was checked
- * is what is used.
+ * COMMIT and ROLLBACK take all steps in one call; a transaction (txn.c) builds
+ * when it is prepared and publishes when it is committed.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
+#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 
+#include "batch.h"
 #include "broken.h"
 #include "commit.h"
 #include "reclaim.h"
 
-#define WINDOW_BYTES	(64U << 10)
-#define POLL_OPS	256	/* operations between two looks at signals */
-
-/*
- * The part of a batch that is in the kernel: @data[@pos..@end), of @size bytes
- * allocated. @left bytes at @from have not been copied yet.
+/**
+ * snapmap_update_check() - whether a commit asks for what there is
+ * @update: its flags, @if_version and @stamp
+ *
+ * Return: 0 or -EINVAL.
  */
-struct window {
-	const u8 __user *from;
-	u64 left;
-	u8 *data;
-	u32 size;
-	u32 pos;
-	u32 end;
-};
-
-/*
- * Makes sure that @want bytes of the batch stand at @pos. What there is of a
- * batch that is cut off is read all the same: a bad address is -EFAULT.
- */
-static int window_fill(struct window *window, u32 want)
+int snapmap_update_check(const struct snapmap_update *update)
 {
-	u32 have = window->end - window->pos;
-	u8 *data = window->data;
-	bool cut_off;
-	u32 more;
+	const u32 known = SNAPMAP_COMMIT_REPLACE | SNAPMAP_COMMIT_IF_VERSION |
+			  SNAPMAP_COMMIT_STAMP | SNAPMAP_COMMIT_STAMP_GROWS |
+			  SNAPMAP_COMMIT_NOWAIT;
+	u32 flags = update->flags;
 
-	if (have >= want)
-		return 0;
-	cut_off = want - have > window->left;
-	if (cut_off)
-		want = have + window->left;
-	if (want > window->size) {
-		data = kvmalloc(want, SNAPMAP_GFP);
-		if (!data)
-			return -ENOMEM;
-		window->size = want;
-	}
-	memmove(data, window->data + window->pos, have);
-	if (data != window->data) {
-		kvfree(window->data);
-		window->data = data;
-	}
-	more = min_t(u64, window->size - have, window->left);
-	window->pos = 0;
-	window->end = have;
-	if (copy_from_user(data + have, window->from, more))
-		return -EFAULT;
-	window->from += more;
-	window->left -= more;
-	window->end += more;
-	return cut_off ? -EINVAL : 0;
-}
-
-static int check_op(const struct snapmap_op *op, u32 flags)
-{
-	if (op->opcode != SNAPMAP_OP_PUT && op->opcode != SNAPMAP_OP_DELETE)
+	if (flags & ~known && !snapmap_broken(SNAPMAP_BREAK_FLAGS))
 		return -EINVAL;
-	if (op->condition > SNAPMAP_COND_VERSION)
+	if (update->if_version && !(flags & SNAPMAP_COMMIT_IF_VERSION))
 		return -EINVAL;
-	if (op->if_version && op->condition != SNAPMAP_COND_VERSION)
+	if (update->stamp && !(flags & SNAPMAP_COMMIT_STAMP))
 		return -EINVAL;
-	if (op->opcode == SNAPMAP_OP_DELETE && op->value_len)
+	if (flags & SNAPMAP_COMMIT_STAMP_GROWS && !(flags & SNAPMAP_COMMIT_STAMP))
 		return -EINVAL;
-	if (flags & SNAPMAP_COMMIT_REPLACE &&
-	    (op->opcode != SNAPMAP_OP_PUT || op->condition != SNAPMAP_COND_NONE))
-		return -EINVAL;
-	if (!op->key_len || op->key_len > SNAPMAP_KEY_MAX || op->value_len > SNAPMAP_VALUE_MAX)
-		return -EMSGSIZE;
 	return 0;
 }
 
-static int check_condition(struct snapmap_build *build, const struct snapmap_op *op,
-			   const struct snapmap_key *key)
+/**
+ * snapmap_update_tick() - to be called every SNAPMAP_TICK_OPS operations
+ * @update: the commit
+ *
+ * Return: 0; -EINTR when the caller is being killed; -ETIME at the deadline.
+ */
+int snapmap_update_tick(const struct snapmap_update *update)
 {
-	u64 version = 0;
-	bool present, holds;
-
-	if (op->condition == SNAPMAP_COND_NONE)
-		return 0;
-	present = !snapmap_build_find(build, key, &version);
-	if (op->condition == SNAPMAP_COND_VERSION)
-		holds = present && version == op->if_version && version != build->version;
-	else
-		holds = present == (op->condition == SNAPMAP_COND_PRESENT);
-	return holds ? 0 : -ECANCELED;
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (update->deadline_ns && ktime_get_ns() >= update->deadline_ns)
+		return -ETIME;
+	return 0;
 }
 
-/* Takes the next operation off the window and applies it. */
-static int apply_op(struct snapmap_build *build, struct window *window,
-		    struct snapmap_commit *args)
+/* What the commit requires of the map as it is now. */
+static int check_map(const struct snapmap_update *update)
 {
-	struct snapmap_key key;
-	struct snapmap_op op;
-	u32 bytes;
-	int err;
+	const struct snapmap_store *store = update->next.store;
 
-	err = window_fill(window, sizeof(op));
-	if (err)
-		return err;
-	memcpy(&op, window->data + window->pos, sizeof(op));
-	err = check_op(&op, args->flags);
-	if (err)
-		return err;
-	bytes = ALIGN(sizeof(op) + op.key_len + op.value_len, 8);
-	err = window_fill(window, bytes);
-	if (err)
-		return err;
-	key.data = window->data + window->pos + sizeof(op);
-	key.len = op.key_len;
-	key.hash = snapmap_hash(build->seed, key.data, key.len);
-	window->pos += bytes;
-	err = check_condition(build, &op, &key);
-	if (err)
-		return err;
-	if (op.opcode == SNAPMAP_OP_PUT)
-		return snapmap_build_put(build, &key, key.data + key.len, op.value_len);
-	err = snapmap_build_delete(build, &key);
-	if (err != -ENOENT)
-		return err;
-	args->missing++;
+	if (READ_ONCE(store->destroyed))
+		return -ENODEV;
+	if (update->flags & SNAPMAP_COMMIT_IF_VERSION && update->if_version != store->version &&
+	    !snapmap_broken(SNAPMAP_BREAK_VERSION))
+		return -ECANCELED;
+	if (update->flags & SNAPMAP_COMMIT_STAMP_GROWS && update->stamp <= store->stamp)
+		return -EALREADY;
 	return 0;
+}
+
+static int reserve(struct snapmap_update *update)
+{
+	update->retired = kzalloc(sizeof(*update->retired), SNAPMAP_GFP);
+	update->next.snapshot = snapmap_snapshot_new();
+	return update->retired && update->next.snapshot ? 0 : -ENOMEM;
+}
+
+static void unreserve(struct snapmap_update *update)
+{
+	kfree(update->retired);
+	snapmap_snapshot_free(update->next.snapshot);
+	update->retired = NULL;
+	update->next.snapshot = NULL;
 }
 
 static void yield_cpu(void)
@@ -151,42 +95,15 @@ static void yield_cpu(void)
 	cond_resched();
 }
 
-static bool is_fault_of_op(int err)
+static bool make_room(struct snapmap_build *build, int err)
 {
-	return err == -ECANCELED || err == -EINVAL || err == -EMSGSIZE;
+	return snapmap_reclaim_for(container_of(build->arena, struct snapmap_store, arena), err);
 }
 
-static int apply_batch(struct snapmap_build *build, struct window *window,
-		       struct snapmap_commit *args)
+static int build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
 {
-	u64 index;
-	int err;
-
-	for (index = 0; window->left || window->pos < window->end; index++) {
-		if (index % POLL_OPS == 0) {
-			cond_resched();
-			if (fatal_signal_pending(current))
-				return -EINTR;
-		}
-		err = apply_op(build, window, args);
-		if (err) {
-			if (is_fault_of_op(err))
-				args->failed_op = index;
-			return err;
-		}
-	}
-	return 0;
-}
-
-/* Builds the next snapshot; on failure nothing is left of it. */
-static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
-		       struct snapmap_commit *args)
-{
-	struct window window = {
-		.from = u64_to_user_ptr(args->ops),
-		.left = args->ops_bytes,
-		.size = WINDOW_BYTES,
-	};
+	struct snapmap_store *store = update->next.store;
+	struct snapmap_build *build = &update->next.build;
 	int err;
 
 	*build = (struct snapmap_build){
@@ -195,15 +112,10 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 		.version = store->version + 1,
 		.table = store->table,
 		.resched = yield_cpu,
+		.make_room = make_room,
 	};
-	args->missing = 0;
-	window.data = kvmalloc(window.size, SNAPMAP_GFP);
-	if (!window.data)
-		return -ENOMEM;
-	if (args->flags & SNAPMAP_COMMIT_REPLACE)
-		snapmap_build_clear(build);
-	err = apply_batch(build, &window, args);
-	kvfree(window.data);
+	update->next.stamp = update->flags & SNAPMAP_COMMIT_STAMP ? update->stamp : store->stamp;
+	err = apply(update, data);
 	if (err == -EINTR && snapmap_broken(SNAPMAP_BREAK_HALF))
 		err = 0;
 	if (err)
@@ -213,86 +125,141 @@ static int build_batch(struct snapmap_store *store, struct snapmap_build *build,
 	return err;
 }
 
-/*
- * At the limit or without memory, retired blocks that only wait for their
- * quarantine are worth a second try: memory is for what is needed.
- */
-static int build_or_retry(struct snapmap_store *store, struct snapmap_build *build,
-			  struct snapmap_commit *args)
+static int build_locked(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
 {
-	int err = build_batch(store, build, args);
+	int err = check_map(update);
 
-	if (err != -ENOSPC && err != -ENOMEM)
-		return err;
-	if (store->retired_blocks == store->pinned_blocks)
-		return err;
-	snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
-	return build_batch(store, build, args);
-}
-
-static int commit_locked(struct snapmap_store *store, struct snapmap_commit *args)
-{
-	struct snapmap_retired *retired;
-	struct snapmap_build build;
-	u64 stamp = store->stamp;
-	int err;
-
-	if (READ_ONCE(store->destroyed))
-		return -ENODEV;
-	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != store->version &&
-	    !snapmap_broken(SNAPMAP_BREAK_VERSION))
-		return -ECANCELED;
-	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-	retired = kzalloc(sizeof(*retired), SNAPMAP_GFP);
-	if (!retired)
-		return -ENOMEM;
-	err = build_or_retry(store, &build, args);
 	if (err)
-		goto free_retired;
-	if (args->flags & SNAPMAP_COMMIT_STAMP)
-		stamp = args->stamp;
-	err = snapmap_snapshot_publish(store, &build, stamp);
+		return err;
+	snapmap_reclaim(update->next.store, SNAPMAP_RECLAIM_QUARANTINE);
+	err = reserve(update);
+	if (!err)
+		err = build(update, apply, data);
 	if (err)
-		goto abort;
-	snapmap_reclaim_queue(store, retired, &build.retired);
-	args->blocks_copied = build.blocks_copied;
-	return 0;
-
-abort:
-	snapmap_build_abort(&build);
-free_retired:
-	kfree(retired);
+		unreserve(update);
 	return err;
 }
 
-static void count_outcome(struct snapmap_store *store, int err, u64 blocks_copied)
+static void count_failure(struct snapmap_store *store, int err)
 {
-	if (!err) {
-		WRITE_ONCE(store->commits, store->commits + 1);
-		WRITE_ONCE(store->blocks_copied, store->blocks_copied + blocks_copied);
-	} else if (err == -ECANCELED) {
+	if (err == -ECANCELED || err == -EALREADY)
 		WRITE_ONCE(store->conflicts, store->conflicts + 1);
-	} else {
+	else
 		WRITE_ONCE(store->failures, store->failures + 1);
-	}
 }
 
-static int check_args(const struct snapmap_commit *args)
+/**
+ * snapmap_update_build() - all steps of a commit before its publication
+ * @update: the commit
+ * @apply: changes the build
+ * @data: its second argument
+ *
+ * After a success comes the publication, and then snapmap_update_published(); or
+ * snapmap_update_abort().
+ *
+ * Context: the caller has the lease. May sleep; takes the store's lock.
+ * Return: 0 or the errno that snapmap.h lists for a commit. After a failure
+ *	nothing is left of it.
+ */
+int snapmap_update_build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
 {
-	const u32 known = SNAPMAP_COMMIT_REPLACE | SNAPMAP_COMMIT_IF_VERSION |
-			  SNAPMAP_COMMIT_STAMP;
+	struct snapmap_store *store = update->next.store;
+	int err;
 
-	if (args->flags & ~known && !snapmap_broken(SNAPMAP_BREAK_FLAGS))
-		return -EINVAL;
-	if (args->wait_ms)
-		return -EINVAL;
-	if (args->if_version && !(args->flags & SNAPMAP_COMMIT_IF_VERSION))
-		return -EINVAL;
-	if (args->stamp && !(args->flags & SNAPMAP_COMMIT_STAMP))
-		return -EINVAL;
-	if (args->ops % 8 || args->ops_bytes % 8)
-		return -EINVAL;
-	return 0;
+	update->version = 0;
+	update->failed_op = SNAPMAP_NO_OP;
+	update->missing = 0;
+	if (mutex_lock_killable(&store->lock))
+		return -EINTR;
+	err = build_locked(update, apply, data);
+	mutex_unlock(&store->lock);
+	if (!err)
+		return 0;
+	count_failure(store, err);
+	update->missing = 0;
+	if (err == -ECANCELED || err == -EALREADY)
+		update->version = store->version;
+	return err;
+}
+
+/**
+ * snapmap_update_abort() - let go of what has been built
+ * @update: the commit; built and not published
+ *
+ * Context: the caller has the lease. May sleep; takes the store's lock.
+ */
+void snapmap_update_abort(struct snapmap_update *update)
+{
+	struct snapmap_store *store = update->next.store;
+
+	mutex_lock(&store->lock);
+	snapmap_build_abort(&update->next.build);
+	mutex_unlock(&store->lock);
+	unreserve(update);
+}
+
+/**
+ * snapmap_update_published() - the last step of a commit
+ * @update: the commit; published
+ *
+ * Context: the caller has the lease. May sleep; takes the store's lock.
+ */
+void snapmap_update_published(struct snapmap_update *update)
+{
+	struct snapmap_store *store = update->next.store;
+	u64 copied = update->next.build.blocks_copied;
+
+	mutex_lock(&store->lock);
+	snapmap_reclaim_queue(store, update->retired, &update->next.build.retired);
+	mutex_unlock(&store->lock);
+	update->retired = NULL;
+	update->version = store->version;
+	WRITE_ONCE(store->commits, store->commits + 1);
+	WRITE_ONCE(store->blocks_copied, store->blocks_copied + copied);
+}
+
+static int build_and_publish(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
+{
+	struct snapmap_publication *set[] = { &update->next };
+	int err = snapmap_update_build(update, apply, data);
+
+	if (err)
+		return err;
+	err = snapmap_snapshot_publish(set, 1);
+	if (err) {
+		count_failure(update->next.store, err);
+		snapmap_update_abort(update);
+	} else {
+		snapmap_update_published(update);
+	}
+	return err;
+}
+
+/**
+ * snapmap_update_run() - all steps of a commit
+ * @update: the commit; checked
+ * @wait_ms: as in the ioctl
+ * @apply: changes the build
+ * @data: its second argument
+ *
+ * Context: may sleep; takes the lease and the store's lock.
+ * Return: 0 or the errno that snapmap.h lists for a commit. After a success
+ *	@update->next.snapshot may be gone any time.
+ */
+int snapmap_update_run(struct snapmap_update *update, u32 wait_ms, snapmap_apply_fn apply,
+		       void *data)
+{
+	struct snapmap_patience patience = snapmap_patience_of(update->flags, wait_ms);
+	struct snapmap_store *store = update->next.store;
+	int err;
+
+	update->failed_op = SNAPMAP_NO_OP;
+	err = snapmap_lease_take(store, &patience);
+	if (err)
+		return err;
+	err = build_and_publish(update, apply, data);
+	snapmap_lease_give(store);
+	return err;
 }
 
 /**
@@ -300,27 +267,29 @@ static int check_args(const struct snapmap_commit *args)
  * @store: the map's snapshots
  * @args: as in the ioctl; its out members are filled in every case
  *
- * Context: may sleep; takes @store->lock.
+ * Context: may sleep; takes the lease and the store's lock.
  * Return: 0 or the errno that snapmap.h lists for COMMIT.
  */
 int snapmap_commit(struct snapmap_store *store, struct snapmap_commit *args)
 {
-	int err = check_args(args);
+	struct snapmap_update update = {
+		.next.store = store,
+		.flags = args->flags,
+		.if_version = args->if_version,
+		.stamp = args->stamp,
+		.failed_op = SNAPMAP_NO_OP,
+	};
+	struct snapmap_user_source user;
+	int err = snapmap_update_check(&update);
 
-	args->version = 0;
-	args->failed_op = SNAPMAP_NO_OP;
-	args->missing = 0;
-	args->blocks_copied = 0;
-	if (err)
-		return err;
-	if (mutex_lock_killable(&store->lock))
-		return -EINTR;
-	err = commit_locked(store, args);
-	if (err)
-		args->missing = 0;
-	if (!err || err == -ECANCELED)
-		args->version = store->version;
-	count_outcome(store, err, args->blocks_copied);
-	mutex_unlock(&store->lock);
+	if (!err && (args->ops % 8 || args->ops_bytes % 8))
+		err = -EINVAL;
+	snapmap_user_source_init(&user, args->ops, args->ops_bytes);
+	if (!err)
+		err = snapmap_update_run(&update, args->wait_ms, snapmap_batch_apply, &user.source);
+	args->version = update.version;
+	args->failed_op = update.failed_op;
+	args->missing = update.missing;
+	args->blocks_copied = err ? 0 : update.next.build.blocks_copied;
 	return err;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * control.c - /dev/snapmap/control: creating and destroying maps
+ * control.c - /dev/snapmap/control: creating, changing and destroying maps
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -15,6 +15,11 @@ static int ioctl_create(struct file *file, void *args)
 	return snapmap_map_create(args);
 }
 
+static int ioctl_set(struct file *file, void *args)
+{
+	return snapmap_map_set(args);
+}
+
 static int ioctl_destroy(struct file *file, void *data)
 {
 	const struct snapmap_destroy *args = data;
@@ -26,6 +31,7 @@ static int ioctl_destroy(struct file *file, void *data)
 
 static const struct snapmap_ioctl ioctls[] = {
 	{ SNAPMAP_IOC_CREATE, FMODE_WRITE, ioctl_create },
+	{ SNAPMAP_IOC_SET, FMODE_WRITE, ioctl_set },
 	{ SNAPMAP_IOC_DESTROY, FMODE_WRITE, ioctl_destroy },
 };
 

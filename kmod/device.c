@@ -2,6 +2,7 @@
 /*
  * device.c - /dev/snapmap/NAME: reading, committing and waiting
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
@@ -10,6 +11,8 @@
 #include <linux/uaccess.h>
 
 #include "commit.h"
+#include "device.h"
+#include "history.h"
 #include "ioctl.h"
 #include "map.h"
 #include "mapping.h"
@@ -151,9 +154,7 @@ static int ioctl_commit(struct file *file, void *data)
 	struct snapmap_map *map = map_of(file);
 	int err = snapmap_commit(&map->store, data);
 
-	snapmap_map_later_reclaim(map);
-	if (!err)
-		wake_up_all(&map->wait);
+	snapmap_map_committed(map, err);
 	return err;
 }
 
@@ -169,9 +170,44 @@ static int ioctl_pin(struct file *file, void *data)
 {
 	struct snapmap_pin *args = data;
 
-	if (args->flags || args->reserved || args->version)
+	if (args->flags || args->reserved)
 		return -EINVAL;
 	return snapmap_pin_open(map_of(file), &args->version);
+}
+
+static int ioctl_pin_set(struct file *file, void *data)
+{
+	return snapmap_pin_open_set(data);
+}
+
+static int ioctl_pins(struct file *file, void *data)
+{
+	return snapmap_pin_list(map_of(file), data);
+}
+
+static int ioctl_log(struct file *file, void *data)
+{
+	struct snapmap_store *store = &map_of(file)->store;
+	struct snapmap_record record;
+	struct snapmap_log *args = data;
+	u64 version = args->version;
+	u32 room = args->count;
+	int err = 0;
+
+	args->count = 0;
+	if (args->flags || args->reserved || !snapmap_record_size_ok(args->record_size))
+		return -EINVAL;
+	while (!err && snapmap_history_record(store, version, &record) && args->count < room) {
+		version = record.header.version + 1;
+		err = snapmap_record_to_user(args->records, args->count, args->record_size,
+					     &record, sizeof(record));
+		if (!args->count++)
+			args->version = record.header.version;
+		cond_resched();
+	}
+	if (!args->count)
+		args->version = record.header.version;
+	return err;
 }
 
 /* Waits until the version is not @known, or the map is destroyed. */
@@ -212,6 +248,9 @@ static const struct snapmap_ioctl ioctls[] = {
 	{ SNAPMAP_IOC_GET, FMODE_READ, ioctl_get },
 	{ SNAPMAP_IOC_PIN, FMODE_READ, ioctl_pin },
 	{ SNAPMAP_IOC_WAIT, FMODE_READ, ioctl_wait },
+	{ SNAPMAP_IOC_LOG, FMODE_READ, ioctl_log },
+	{ SNAPMAP_IOC_PINS, FMODE_READ, ioctl_pins },
+	{ SNAPMAP_IOC_PIN_SET, FMODE_READ, ioctl_pin_set },
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -229,3 +268,31 @@ const struct file_operations snapmap_device_fops = {
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
+
+/**
+ * snapmap_device_map() - the map that a descriptor of the caller is
+ * @fd: the descriptor
+ * @mode: FMODE_READ or FMODE_WRITE: how it must be open
+ *
+ * Context: may sleep.
+ * Return: the map, with a reference that the caller gives back by put_device()
+ *	on its @dev; -EBADF, or -EINVAL when it is no map.
+ */
+struct snapmap_map *snapmap_device_map(int fd, fmode_t mode)
+{
+	struct file *file = fget(fd);
+	struct snapmap_map *map;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op != &snapmap_device_fops) {
+		map = ERR_PTR(-EINVAL);
+	} else if (!(file->f_mode & mode)) {
+		map = ERR_PTR(-EBADF);
+	} else {
+		map = map_of(file);
+		get_device(&map->dev);
+	}
+	fput(file);
+	return map;
+}

@@ -10,6 +10,7 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -22,6 +23,15 @@ union any_args {
 	struct snapmap_get get;
 	struct snapmap_pin pin;
 	struct snapmap_wait wait;
+	struct snapmap_set set;
+	struct snapmap_log log;
+	struct snapmap_pins pins;
+	struct snapmap_pin_set pin_set;
+	struct snapmap_rollback rollback;
+	struct snapmap_txn txn;
+	struct snapmap_txn_add txn_add;
+	struct snapmap_txn_run txn_run;
+	struct snapmap_txn_info txn_info;
 };
 
 static const struct snapmap_ioctl *find_row(const struct snapmap_ioctl *table, size_t rows,
@@ -69,4 +79,36 @@ long snapmap_ioctl_dispatch(const struct snapmap_ioctl *table, size_t rows, stru
 	if (ret != -EFAULT && copy_to_user(user, &args, out))
 		return -EFAULT;
 	return ret;
+}
+
+/**
+ * snapmap_record_size_ok() - whether records can be given in this size
+ * @size: the caller's idea of a record's size
+ */
+bool snapmap_record_size_ok(u32 size)
+{
+	return size && size <= PAGE_SIZE;
+}
+
+/**
+ * snapmap_record_to_user() - give the caller one of a row of records
+ * @records: address of the row
+ * @index: place in it
+ * @user_size: size of a record for the caller; snapmap_record_size_ok()
+ * @record: the record
+ * @size: its size
+ *
+ * What the caller knows and this kernel does not is 0.
+ *
+ * Context: may sleep.
+ * Return: 0 or -EFAULT.
+ */
+int snapmap_record_to_user(u64 records, u32 index, u32 user_size, const void *record, u32 size)
+{
+	u8 __user *to = u64_to_user_ptr(records + (u64)index * user_size);
+	u32 common = min(size, user_size);
+
+	if (copy_to_user(to, record, common) || clear_user(to + common, user_size - common))
+		return -EFAULT;
+	return 0;
 }

@@ -20,5 +20,8 @@ struct snapmap_ioctl {
 
 long snapmap_ioctl_dispatch(const struct snapmap_ioctl *table, size_t rows, struct file *file,
 			    unsigned int cmd, unsigned long arg);
+bool snapmap_record_size_ok(u32 size);
+int snapmap_record_to_user(u64 records, u32 index, u32 user_size, const void *record,
+			   u32 size);
 
 #endif /* SNAPMAP_IOCTL_H */

@@ -27,6 +27,8 @@
 
 #include "broken.h"
 #include "compat.h"
+#include "device.h"
+#include "history.h"
 #include "map.h"
 #include "mapping.h"
 #include "reclaim.h"
@@ -51,6 +53,7 @@ static void map_free(struct device *dev)
 
 	cancel_delayed_work_sync(&map->reclaim_work);
 	snapmap_store_exit(&map->store);
+	xa_destroy(&map->pins);
 	iput(map->inode);
 	mem_cgroup_put(map->store.arena.memcg);
 	ida_free(&minors, MINOR(dev->devt));
@@ -111,6 +114,18 @@ void snapmap_map_later_reclaim(struct snapmap_map *map)
 	queue_delayed_work(system_unbound_wq, &map->reclaim_work, RECLAIM_DELAY);
 }
 
+/**
+ * snapmap_map_committed() - what follows a commit
+ * @map: the map
+ * @err: what came of it
+ */
+void snapmap_map_committed(struct snapmap_map *map, int err)
+{
+	snapmap_map_later_reclaim(map);
+	if (!err)
+		wake_up_all(&map->wait);
+}
+
 static bool name_is_valid(const u8 *name)
 {
 	size_t length = strnlen(name, SNAPMAP_NAME_MAX + 1);
@@ -125,13 +140,68 @@ static bool name_is_valid(const u8 *name)
 	       !memchr_inv(name + length, 0, SNAPMAP_NAME_MAX + 1 - length);
 }
 
+/* What CREATE gives and SET changes; 0 stands for the default. */
+static bool options_are_valid(u32 flags, u32 history, u32 lease_ms)
+{
+	return !(flags & ~SNAPMAP_MAP_REVOKE) && history <= SNAPMAP_HISTORY_MAX &&
+	       lease_ms <= SNAPMAP_LEASE_MAX;
+}
+
 static int check_create(const struct snapmap_create *args)
 {
-	if (args->flags || args->history || args->lease_ms || args->mode & ~0777)
+	if (args->mode & ~0777 ||
+	    !options_are_valid(args->flags, args->history, args->lease_ms))
 		return -EINVAL;
 	if (args->limit && (args->limit < SNAPMAP_LIMIT_MIN || args->limit > SNAPMAP_LIMIT_MAX))
 		return -EINVAL;
 	return name_is_valid(args->name) ? 0 : -EINVAL;
+}
+
+static int check_set(const struct snapmap_set *args)
+{
+	if (args->mask & ~(SNAPMAP_SET_FLAGS | SNAPMAP_SET_HISTORY | SNAPMAP_SET_LEASE) ||
+	    !options_are_valid(args->flags, args->history, args->lease_ms))
+		return -EINVAL;
+	if ((args->flags && !(args->mask & SNAPMAP_SET_FLAGS)) ||
+	    (args->history && !(args->mask & SNAPMAP_SET_HISTORY)) ||
+	    (args->lease_ms && !(args->mask & SNAPMAP_SET_LEASE)))
+		return -EINVAL;
+	return name_is_valid(args->name) ? 0 : -EINVAL;
+}
+
+static int set_options(struct snapmap_store *store, const struct snapmap_set *args)
+{
+	int err = 0;
+
+	if (mutex_lock_killable(&store->lock))
+		return -EINTR;
+	if (args->mask & SNAPMAP_SET_HISTORY)
+		err = snapmap_history_resize(store, args->history ?: 1);
+	if (!err && args->mask & SNAPMAP_SET_FLAGS)
+		WRITE_ONCE(store->policy, args->flags);
+	if (!err && args->mask & SNAPMAP_SET_LEASE)
+		WRITE_ONCE(store->lease.max_ms, args->lease_ms ?: SNAPMAP_LEASE_DEFAULT);
+	mutex_unlock(&store->lock);
+	return err;
+}
+
+static int init_store(struct snapmap_map *map, const struct snapmap_create *args, u64 limit)
+{
+	const struct snapmap_set options = {
+		.mask = SNAPMAP_SET_FLAGS | SNAPMAP_SET_HISTORY | SNAPMAP_SET_LEASE,
+		.flags = args->flags,
+		.history = args->history,
+		.lease_ms = args->lease_ms,
+	};
+	int err = snapmap_store_init(&map->store, args->name, &snapmap_mapping_backing, limit,
+				     get_random_u64(), atomic64_inc_return(&last_map_id));
+
+	if (err)
+		return err;
+	err = set_options(&map->store, &options);
+	if (err)
+		snapmap_store_exit(&map->store);
+	return err;
 }
 
 /* What the map owns apart from its device. */
@@ -149,13 +219,13 @@ static int map_setup(struct snapmap_map *map, const struct snapmap_create *args)
 		return -EINVAL;
 	init_waitqueue_head(&map->wait);
 	INIT_DELAYED_WORK(&map->reclaim_work, reclaim_work);
+	xa_init_flags(&map->pins, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	map->inode = snapmap_mapping_new_inode();
 	if (IS_ERR(map->inode))
 		return PTR_ERR(map->inode);
 	map->store.arena.memcg = get_mem_cgroup_from_mm(current->mm);
 	caller = set_active_memcg(map->store.arena.memcg);
-	err = snapmap_store_init(&map->store, args->name, &snapmap_mapping_backing, limit,
-				 get_random_u64(), atomic64_inc_return(&last_map_id));
+	err = init_store(map, args, limit);
 	set_active_memcg(caller);
 	if (err) {
 		mem_cgroup_put(map->store.arena.memcg);
@@ -245,6 +315,29 @@ int snapmap_map_create(const struct snapmap_create *args)
 	return err;
 }
 
+/**
+ * snapmap_map_set() - change a map's options
+ * @args: as in the ioctl
+ *
+ * Context: may sleep.
+ * Return: 0 or the errno that snapmap.h lists for SET.
+ */
+int snapmap_map_set(const struct snapmap_set *args)
+{
+	struct snapmap_map *map;
+	int err = check_set(args);
+
+	if (err)
+		return err;
+	map = snapmap_map_find(args->name);
+	if (!map)
+		return -ENOENT;
+	err = set_options(&map->store, args);
+	snapmap_map_later_reclaim(map);
+	put_device(&map->dev);
+	return err;
+}
+
 /* Ends a map, and the reference that the caller has got. */
 static void map_end(struct snapmap_map *map)
 {
@@ -303,6 +396,8 @@ static int copy_value(struct snapmap_map *map, u64 root, const struct snapmap_ke
 	const struct snapmap_view view = { .arena = &map->store.arena };
 	struct snapmap_hit hit;
 
+	if (snapmap_snapshot_is_revoked(&map->store, args->version))
+		return -ESTALE;	/* a pinned one; the current one never is */
 	if (!snapmap_lookup(&view, root, key->hash, key->data, key->len, &hit))
 		return -ENOENT;
 	args->entry_version = hit.version;

@@ -6,6 +6,7 @@
 #include <linux/device.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "snapshot.h"
 
@@ -17,6 +18,7 @@
  * @inode: whose page cache all mappings of the map are tied to
  * @wait: woken on publication and destruction
  * @reclaim_work: frees what no commit comes to free
+ * @pins: its open pins, by number
  * @mode: permission bits of the node
  * @uid: owner of the node
  * @gid: group of the node
@@ -31,6 +33,7 @@ struct snapmap_map {
 	struct inode *inode;
 	struct wait_queue_head wait;
 	struct delayed_work reclaim_work;
+	struct xarray pins;
 	umode_t mode;
 	kuid_t uid;
 	kgid_t gid;
@@ -43,15 +46,14 @@ static inline struct snapmap_map *snapmap_map_of(const struct device *dev)
 
 struct snapmap_map *snapmap_map_find(const char *name);
 int snapmap_map_create(const struct snapmap_create *args);
+int snapmap_map_set(const struct snapmap_set *args);
 int snapmap_map_destroy(const char *name);
 void snapmap_map_destroy_all(void);
 void snapmap_map_later_reclaim(struct snapmap_map *map);
+void snapmap_map_committed(struct snapmap_map *map, int err);
 int snapmap_map_get(struct snapmap_map *map, u64 root, struct snapmap_get *args);
 int snapmap_map_init(void);
 void snapmap_map_exit(void);
-
-/* device.c */
-extern const struct file_operations snapmap_device_fops;
 
 /* sysfs.c */
 extern const struct attribute_group *snapmap_sysfs_groups[];

@@ -11,14 +11,14 @@
  *       meets reused blocks;
  *   (c) control->oldest is at least r, so that a live reader that does meet
  *       them finds out and retries;
- *   (d) no pin is at a version in [b, r).
+ *   (d) no snapshot that is pinned or in the history is at a version in [b, r).
  *
  * Publications retire in order, so the batches of runs form a queue, and (a) to
- * (c) are settled for a batch at a time. For (d), only the newest pin below r
- * matters: when it is at b or later the run is handed to it, else no older pin
- * can be either. When a pin goes, what it held goes to the next older pin under
- * the same rule, or is freed. So a pin holds back exactly the runs that its
- * snapshot reaches, and each run changes hands at most once for each pin.
+ * (c) are settled for a batch at a time. For (d), only the newest such snapshot
+ * below r matters: when it is at b or later the run is handed to it, else no
+ * older one can be either. When a snapshot goes, what it held goes to the next
+ * older one under the same rule, or is freed. So each holds back exactly the
+ * runs that it reaches, and each run changes hands at most once for each.
  *
  * A call settles a bounded number of runs, and the next one goes on: what one
  * commit retired, or one reader held back, does not become another commit's
@@ -33,6 +33,7 @@
 #include <linux/slab.h>
 
 #include "broken.h"
+#include "history.h"
 #include "reclaim.h"
 #include "trace.h"
 
@@ -76,119 +77,131 @@ static void free_retired_run(struct snapmap_store *store, u32 block)
 	snapmap_arena_free(&store->arena, block);
 }
 
-static void hold_run(struct snapmap_store *store, struct snapmap_pinned *pin, u32 block)
+static void hold_run(struct snapmap_store *store, struct snapmap_snapshot *snapshot, u32 block)
 {
-	snapmap_runlist_add(&store->arena, &pin->held, block);
-	WRITE_ONCE(store->pinned_blocks,
-		   store->pinned_blocks + snapmap_arena_run(&store->arena, block)->blocks);
+	u32 blocks = snapmap_arena_run(&store->arena, block)->blocks;
+
+	snapmap_runlist_add(&store->arena, &snapshot->held, block);
+	WRITE_ONCE(snapshot->held_blocks, snapshot->held_blocks + blocks);
+	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks + blocks);
 }
 
 /*
- * Frees what @pin need not hold back, hands it the rest, for as long as @budget
- * lasts. @pin may be NULL.
+ * Frees what @snapshot need not hold back, hands it the rest, for as long as
+ * @budget lasts. @snapshot may be NULL.
  */
 static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *runs,
-			struct snapmap_pinned *pin, u64 *budget)
+			struct snapmap_snapshot *snapshot, u64 *budget)
 {
 	struct snapmap_arena *arena = &store->arena;
+	u64 version = snapshot ? snapshot->header.version : 0;
 	u32 block;
 
 	for (; *budget && runs->head; --*budget) {
 		block = snapmap_runlist_pop(arena, runs);
-		if (pin && pin->version >= snapmap_arena_run(arena, block)->birth &&
+		if (version >= snapmap_arena_run(arena, block)->birth &&
 		    !snapmap_broken(SNAPMAP_BREAK_PINS))
-			hold_run(store, pin, block);
+			hold_run(store, snapshot, block);
 		else
 			free_retired_run(store, block);
 	}
 }
 
-/* The newest pin below @version, in use or not, NULL when there is none. */
-static struct snapmap_pinned *newest_pin_below(struct snapmap_store *store, u64 version)
-{
-	struct snapmap_pinned *found = NULL;
-	struct snapmap_pinned *pin;
-
-	spin_lock(&store->pin_lock);
-	list_for_each_entry_reverse(pin, &store->pins, link) {
-		if (pin->version < version) {
-			found = pin;
-			break;
-		}
-	}
-	spin_unlock(&store->pin_lock);
-	return found;	/* stays: only reclaim takes pins off, and we hold the lock */
-}
-
-/* The pin before @pin in @pins, NULL for the oldest. */
-static struct snapmap_pinned *older_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
+/* The one before @snapshot in @snapshots, NULL for the oldest. */
+static struct snapmap_snapshot *older(struct snapmap_store *store,
+				      struct snapmap_snapshot *snapshot)
 {
 	lockdep_assert_held(&store->pin_lock);
-	return list_is_first(&pin->link, &store->pins) ? NULL : list_prev_entry(pin, link);
+	return list_is_first(&snapshot->link, &store->snapshots) ? NULL :
+								   list_prev_entry(snapshot, link);
 }
 
 /*
- * A pin without users, NULL when there is none: the oldest of a row of them, so
- * that a run skips the whole row at once. Looking for it takes at most half of
+ * The newest snapshot below @version, dead or not, NULL when there is none. One
+ * step when the history reaches so far back; else only pins are in the way.
+ */
+static struct snapmap_snapshot *newest_below(struct snapmap_store *store, u64 version)
+{
+	struct snapmap_snapshot *snapshot;
+
+	spin_lock(&store->pin_lock);
+	snapshot = snapmap_history_find(store, max(version - 1, snapmap_history_oldest(store)));
+	while (snapshot && snapshot->header.version >= version)
+		snapshot = older(store, snapshot);
+	spin_unlock(&store->pin_lock);
+	return snapshot;	/* stays: only reclaim takes any off, and we hold the lock */
+}
+
+static bool is_dead(const struct snapmap_snapshot *snapshot)
+{
+	return !snapshot->users || snapshot->revoked;
+}
+
+/*
+ * A dead snapshot, NULL when there is none: the oldest of a row of them, so that
+ * a run skips the whole row at once. Looking for it takes at most half of
  * @budget.
  */
-static struct snapmap_pinned *dead_pin(struct snapmap_store *store, u64 *budget)
+static struct snapmap_snapshot *find_dead(struct snapmap_store *store, u64 *budget)
 {
-	struct snapmap_pinned *pin = NULL;
-	struct snapmap_pinned *older;
+	struct snapmap_snapshot *snapshot = NULL;
+	struct snapmap_snapshot *next;
 	u64 steps = *budget / 2;
 
 	spin_lock(&store->pin_lock);
-	if (!list_empty(&store->dead_pins)) {
-		pin = list_first_entry(&store->dead_pins, struct snapmap_pinned, dead_link);
+	if (!list_empty(&store->dead)) {
+		snapshot = list_first_entry(&store->dead, struct snapmap_snapshot, dead_link);
 		for (--*budget; steps; steps--, --*budget) {
-			older = older_pin(store, pin);
-			if (!older || older->users)
+			next = older(store, snapshot);
+			if (!next || !is_dead(next))
 				break;
-			pin = older;
+			snapshot = next;
 		}
 	}
 	spin_unlock(&store->pin_lock);
-	return pin;
+	return snapshot;
 }
 
-/* Takes a pin off that holds nothing, unless it has got users again. */
-static void forget_pin(struct snapmap_store *store, struct snapmap_pinned *pin)
+/* Takes a dead snapshot off. Where it has been revoked, its last pin frees it. */
+static void forget(struct snapmap_store *store, struct snapmap_snapshot *snapshot)
 {
-	bool dead;
+	bool unused;
 
 	spin_lock(&store->pin_lock);
-	dead = !pin->users;
-	if (dead) {
-		list_del(&pin->dead_link);
-		list_del(&pin->link);
-	}
+	list_del_init(&snapshot->dead_link);
+	list_del_init(&snapshot->link);
+	unused = !snapshot->users;
 	spin_unlock(&store->pin_lock);
-	if (dead)
-		kfree(pin);
+	if (unused)
+		snapmap_snapshot_free(snapshot);
 }
 
-/* What a dead pin held goes to the next older one, or is free. */
-static void reap_pin(struct snapmap_store *store, struct snapmap_pinned *pin, u64 *budget)
+/* What a dead snapshot held goes to the next older one, or is free. */
+static void reap(struct snapmap_store *store, struct snapmap_snapshot *snapshot, u64 *budget)
 {
-	struct snapmap_pinned *older;
-	u64 held = pin->held.blocks;
+	struct snapmap_snapshot *next;
+	u64 before = snapshot->held.blocks;
+	u64 moved;
 
 	spin_lock(&store->pin_lock);
-	older = older_pin(store, pin);
+	next = older(store, snapshot);
 	spin_unlock(&store->pin_lock);
-	settle_runs(store, &pin->held, older, budget);
-	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - (held - pin->held.blocks));
-	if (!pin->held.head)
-		forget_pin(store, pin);
+	/* Before anything is written to its blocks: see snapmap_snapshot_revoke_oldest(). */
+	smp_wmb();
+	settle_runs(store, &snapshot->held, next, budget);
+	moved = before - snapshot->held.blocks;
+	WRITE_ONCE(snapshot->held_blocks, snapshot->held_blocks - moved);
+	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - moved);
+	if (!snapshot->held.head)
+		forget(store, snapshot);
 }
 
-static void reap_pins(struct snapmap_store *store, u64 *budget)
+static void reap_all(struct snapmap_store *store, u64 *budget)
 {
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *snapshot;
 
-	while (*budget && (pin = dead_pin(store, budget)))
-		reap_pin(store, pin, budget);
+	while (*budget && (snapshot = find_dead(store, budget)))
+		reap(store, snapshot, budget);
 }
 
 static bool quarantine_over(const struct snapmap_store *store,
@@ -198,10 +211,11 @@ static bool quarantine_over(const struct snapmap_store *store,
 	u64 ms = data_race(READ_ONCE(snapmap_quarantine_ms));
 	u64 commits = data_race(READ_ONCE(snapmap_quarantine_commits));
 	u64 age = ktime_get_ns() - retired->published_ns;
+	u64 version = READ_ONCE(store->version);	/* a writer may be publishing */
 
 	if (age < ms * NSEC_PER_MSEC)
 		return false;
-	return store->version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
+	return version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
 }
 
 static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *retired,
@@ -227,9 +241,9 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 	 */
 	smp_wmb();
 	trace_snapmap_reclaim(store->control->map_id, retired->version,
-			      store->version - retired->version,
+			      READ_ONCE(store->version) - retired->version,
 			      ktime_get_ns() - retired->published_ns, retired->runs.blocks);
-	settle_runs(store, &retired->runs, newest_pin_below(store, retired->version), budget);
+	settle_runs(store, &retired->runs, newest_below(store, retired->version), budget);
 	if (retired->runs.head)
 		return;
 	list_del(&retired->link);
@@ -262,13 +276,47 @@ bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
 	u64 budget = budget_for(store, urgency);
 
 	lockdep_assert_held(&store->lock);
-	reap_pins(store, &budget);
+	reap_all(store, &budget);
 	list_for_each_entry_safe(retired, next, &store->retired, link) {
 		if (!budget || !batch_is_ready(store, retired, urgency))
 			break;
 		settle_batch(store, retired, &budget);
 	}
 	return !budget;
+}
+
+/* Gives up what is worth less than a commit; false when there is nothing. */
+static bool let_go(struct snapmap_store *store)
+{
+	if (snapmap_history_drop_oldest(store))
+		return true;
+	return READ_ONCE(store->policy) & SNAPMAP_MAP_REVOKE &&
+	       snapmap_snapshot_revoke_oldest(store);
+}
+
+/**
+ * snapmap_reclaim_for() - find room for an allocation that has failed
+ * @store: the map's snapshots
+ * @err: why it failed: -ENOMEM or -ENOSPC
+ *
+ * First what only waits for its quarantine. When the limit is in the way, not
+ * the system, the history then gets shorter, from its oldest end, and when the
+ * map's policy says so, pins are revoked.
+ *
+ * Context: expects @store->lock held; may sleep. A build may be under way: it
+ * rests on the current snapshot and on what is its own.
+ * Return: true when there are more free blocks than before.
+ */
+bool snapmap_reclaim_for(struct snapmap_store *store, int err)
+{
+	u64 used = store->arena.used;
+
+	do {
+		snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
+		if (store->arena.used < used)
+			return true;
+	} while (err == -ENOSPC && let_go(store));
+	return false;
 }
 
 /**
@@ -281,7 +329,7 @@ bool snapmap_reclaim_pending(struct snapmap_store *store)
 
 	lockdep_assert_held(&store->lock);
 	spin_lock(&store->pin_lock);
-	dead = !list_empty(&store->dead_pins);
+	dead = !list_empty(&store->dead);
 	spin_unlock(&store->pin_lock);
 	return dead || !list_empty(&store->retired);
 }
@@ -295,10 +343,10 @@ bool snapmap_reclaim_pending(struct snapmap_store *store)
 void snapmap_reclaim_discard(struct snapmap_store *store)
 {
 	struct snapmap_retired *retired, *next;
-	struct snapmap_pinned *pin, *next_pin;
+	struct snapmap_snapshot *snapshot, *newer;
 
 	list_for_each_entry_safe(retired, next, &store->retired, link)
 		kfree(retired);
-	list_for_each_entry_safe(pin, next_pin, &store->pins, link)
-		kfree(pin);
+	list_for_each_entry_safe(snapshot, newer, &store->snapshots, link)
+		snapmap_snapshot_free(snapshot);
 }

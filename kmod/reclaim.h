@@ -36,6 +36,7 @@ extern unsigned int snapmap_quarantine_commits;
 void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *retired,
 			   struct snapmap_runlist *runs);
 bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency);
+bool snapmap_reclaim_for(struct snapmap_store *store, int err);
 bool snapmap_reclaim_pending(struct snapmap_store *store);
 void snapmap_reclaim_discard(struct snapmap_store *store);
 

@@ -29,6 +29,11 @@ SNAPMAP_ATTRIBUTE(free_blocks, free_blocks);
 SNAPMAP_ATTRIBUTE(retired_blocks, retired_blocks);
 SNAPMAP_ATTRIBUTE(pinned_blocks, pinned_blocks);
 SNAPMAP_ATTRIBUTE(pins, pins);
+SNAPMAP_ATTRIBUTE(history, history);
+SNAPMAP_ATTRIBUTE(oldest_kept, oldest_kept);
+SNAPMAP_ATTRIBUTE(revoked, revoked);
+SNAPMAP_ATTRIBUTE(lease_ms, lease_ms);
+SNAPMAP_ATTRIBUTE(expired, expired);
 SNAPMAP_ATTRIBUTE(commits, commits);
 SNAPMAP_ATTRIBUTE(conflicts, conflicts);
 SNAPMAP_ATTRIBUTE(failures, failures);
@@ -47,6 +52,11 @@ static struct attribute *snapmap_attrs[] = {
 	&dev_attr_retired_blocks.attr,
 	&dev_attr_pinned_blocks.attr,
 	&dev_attr_pins.attr,
+	&dev_attr_history.attr,
+	&dev_attr_oldest_kept.attr,
+	&dev_attr_revoked.attr,
+	&dev_attr_lease_ms.attr,
+	&dev_attr_expired.attr,
 	&dev_attr_commits.attr,
 	&dev_attr_conflicts.attr,
 	&dev_attr_failures.attr,

@@ -28,6 +28,8 @@ struct snapmap_table {
  * @retired: runs of the snapshot before it that it no longer reaches
  * @blocks_copied: blocks written so far
  * @resched: called every now and then in long work. May be NULL
+ * @make_room: called when an allocation has failed with an errno; returns true
+ *	when it is worth another try. May be NULL
  *
  * Begins with the content of the current snapshot and no @retired; ends by
  * publication, after which @retired awaits its grace period, or by
@@ -41,6 +43,7 @@ struct snapmap_build {
 	struct snapmap_runlist retired;
 	u64 blocks_copied;
 	void (*resched)(void);
+	bool (*make_room)(struct snapmap_build *build, int err);
 };
 
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);

@@ -11,6 +11,8 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
+#include "snapshot.h"
+
 /*
  * Retired blocks may be used again from now on.
  * map_id: as in INFO. version: of the publication that retired them.
@@ -37,6 +39,33 @@ TRACE_EVENT(snapmap_reclaim,
 	TP_printk("map_id=%llu version=%llu age_commits=%llu age_ns=%llu blocks=%llu",
 		  __entry->map_id, __entry->version, __entry->age_commits, __entry->age_ns,
 		  __entry->blocks)
+);
+
+/*
+ * A snapshot has become current.
+ * map_id: as in INFO. version, stamp, entries: of its header. blocks_copied: that
+ * its commit wrote.
+ */
+TRACE_EVENT(snapmap_publish,
+	TP_PROTO(u64 map_id, const struct snapmap_snapshot *snapshot),
+	TP_ARGS(map_id, snapshot),
+	TP_STRUCT__entry(
+		__field(u64, map_id)
+		__field(u64, version)
+		__field(u64, stamp)
+		__field(u64, entries)
+		__field(u64, blocks_copied)
+	),
+	TP_fast_assign(
+		__entry->map_id = map_id;
+		__entry->version = snapshot->header.version;
+		__entry->stamp = snapshot->header.stamp;
+		__entry->entries = snapshot->header.entries;
+		__entry->blocks_copied = snapshot->blocks_copied;
+	),
+	TP_printk("map_id=%llu version=%llu stamp=%llu entries=%llu blocks_copied=%llu",
+		  __entry->map_id, __entry->version, __entry->stamp, __entry->entries,
+		  __entry->blocks_copied)
 );
 
 #endif /* SNAPMAP_TRACE_H */

@@ -266,7 +266,7 @@ static void test_limit_respects_pins(struct kunit *test)
 {
 	struct batch *batch = test->priv;
 	struct snapmap_store *store = batch->store;
-	struct snapmap_pinned *pins[20];
+	struct snapmap_snapshot *pins[20];
 	int i, count = 0;
 	int err = 0;
 
@@ -280,7 +280,7 @@ static void test_limit_respects_pins(struct kunit *test)
 	KUNIT_EXPECT_GT(test, count, 2);
 	for (i = 0; i < count; i++) {
 		KUNIT_EXPECT_EQ(test, test_store_version_of(store, pins[i]->root, 1),
-				pins[i]->version);
+				pins[i]->header.version);
 		snapmap_snapshot_unpin(store, pins[i]);
 	}
 	batch_put(batch, 1, SNAPMAP_VALUE_MAX);

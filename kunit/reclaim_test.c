@@ -184,7 +184,7 @@ static void test_quarantine_by_time(struct kunit *test)
 static void test_pin(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *pin;
 	u64 used;
 	int i;
 
@@ -194,8 +194,8 @@ static void test_pin(struct kunit *test)
 	pin = test_store_pin(test, store);
 	for (i = 0; i < 20; i++)
 		KUNIT_EXPECT_EQ(test, test_store_commit(store, SNAPMAP_RECLAIM_NOW), 0);
-	KUNIT_EXPECT_EQ(test, test_store_version_of_all(store, pin->root), pin->version);
-	KUNIT_EXPECT_EQ(test, pin->header.version, pin->version);
+	KUNIT_EXPECT_EQ(test, test_store_version_of_all(store, pin->root), pin->header.version);
+	KUNIT_EXPECT_EQ(test, pin->header.version, pin->header.version);
 
 	snapmap_snapshot_unpin(store, pin);
 	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
@@ -210,7 +210,7 @@ static void test_pin(struct kunit *test)
 static void test_pin_holds_what_it_reaches(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *pin;
 	u64 key, used;
 	int round;
 
@@ -236,7 +236,7 @@ static void test_pin_holds_what_it_reaches(struct kunit *test)
 static void close_in_order(struct kunit *test, u32 order)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pins[PINS];
+	struct snapmap_snapshot *pins[PINS];
 	u32 i, open, take;
 
 	for (i = 0; i < PINS; i++) {
@@ -255,7 +255,7 @@ static void close_in_order(struct kunit *test, u32 order)
 		KUNIT_ASSERT_EQ(test, commit(store), 0);	/* writes to what is free */
 		for (i = 0; i < open - 1; i++)
 			KUNIT_EXPECT_EQ(test, test_store_version_of_all(store, pins[i]->root),
-					pins[i]->version);
+					pins[i]->header.version);
 	}
 }
 
@@ -311,7 +311,7 @@ static int put_many(struct snapmap_store *store)
 static void test_much_in_parts(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *pin;
 	u64 used;
 
 	set_quarantine(0, 0);

@@ -138,7 +138,7 @@ static void test_seal(struct kunit *test)
 static void test_info(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *pin;
 	struct snapmap_info info;
 
 	KUNIT_ASSERT_EQ(test, test_store_commit(store, SNAPMAP_RECLAIM_QUARANTINE), 0);
@@ -165,24 +165,27 @@ static void test_info(struct kunit *test)
 static void test_pin(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
-	struct snapmap_pinned *pin;
+	struct snapmap_snapshot *pins[4];
+	struct snapmap_snapshot *pin;
 	u64 version;
 
 	for (version = 1; version < 4; version++) {
 		pin = test_store_pin(test, store);
-		KUNIT_EXPECT_EQ(test, pin->version, version);
+		KUNIT_EXPECT_EQ(test, pin->header.version, version);
 		KUNIT_EXPECT_EQ(test, pin->root, store->table.root);
 		KUNIT_EXPECT_EQ(test, pin->header.version, version);
 		KUNIT_EXPECT_EQ(test, pin->header.entries, store->table.entries);
-		KUNIT_EXPECT_TRUE(test, list_is_last(&pin->link, &store->pins));
+		KUNIT_EXPECT_TRUE(test, list_is_last(&pin->link, &store->snapshots));
+		pins[version] = pin;
 		KUNIT_EXPECT_EQ(test, store->pin_count, version);
 		KUNIT_ASSERT_EQ(test, test_store_commit(store, SNAPMAP_RECLAIM_QUARANTINE), 0);
 	}
-	list_for_each_entry(pin, &store->pins, link)
-		snapmap_snapshot_unpin(store, pin);
+	for (version = 1; version < 4; version++)
+		snapmap_snapshot_unpin(store, pins[version]);
 	KUNIT_EXPECT_EQ(test, store->pin_count, 0ULL);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
-	KUNIT_EXPECT_TRUE(test, list_empty(&store->pins));
+	/* The current one is left. */
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&store->snapshots));
 }
 
 /* Promises A, B and C for readers in the kernel, while blocks are reused at once. */

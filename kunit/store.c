@@ -58,27 +58,34 @@ static int build_put(struct snapmap_build *build, u64 number, u32 value_len)
 /* Writes @count keys from @first on; a value begins with the version that writes it. */
 int test_store_put(struct snapmap_store *store, u64 first, u64 count, u32 value_len, u64 stamp)
 {
-	struct snapmap_build build = {
-		.arena = &store->arena,
-		.seed = store->seed,
-		.version = store->version + 1,
-		.table = store->table,
+	struct snapmap_publication next = {
+		.store = store,
+		.build = {
+			.arena = &store->arena,
+			.seed = store->seed,
+			.version = store->version + 1,
+			.table = store->table,
+		},
+		.snapshot = snapmap_snapshot_new(),
+		.stamp = stamp,
 	};
+	struct snapmap_publication *set[] = { &next };
 	struct snapmap_retired *retired = kzalloc(sizeof(*retired), GFP_KERNEL);
-	int err = retired ? 0 : -ENOMEM;
+	int err = retired && next.snapshot ? 0 : -ENOMEM;
 
 	for (; !err && count; count--)
-		err = build_put(&build, first++, value_len);
+		err = build_put(&next.build, first++, value_len);
 	if (!err) {
-		snapmap_build_finish(&build);
-		err = snapmap_snapshot_publish(store, &build, stamp);
+		snapmap_build_finish(&next.build);
+		err = snapmap_snapshot_publish(set, 1);
 	}
 	if (err) {
-		snapmap_build_abort(&build);
+		snapmap_build_abort(&next.build);
+		snapmap_snapshot_free(next.snapshot);
 		kfree(retired);
 		return err;
 	}
-	snapmap_reclaim_queue(store, retired, &build.retired);
+	snapmap_reclaim_queue(store, retired, &next.build.retired);
 	return 0;
 }
 
@@ -136,12 +143,12 @@ u64 test_store_version_of_all(struct snapmap_store *store, u64 root)
 }
 
 /* Pins the current snapshot; snapmap_snapshot_unpin() and reclaim free the pin. */
-struct snapmap_pinned *test_store_pin(struct kunit *test, struct snapmap_store *store)
+struct snapmap_snapshot *test_store_pin(struct kunit *test, struct snapmap_store *store)
 {
-	struct snapmap_pinned *pin = kzalloc(sizeof(*pin), GFP_KERNEL);
+	struct snapmap_snapshot *pin = snapmap_snapshot_pin(store, 0);
 
-	KUNIT_ASSERT_NOT_NULL(test, pin);
-	return snapmap_snapshot_pin(store, pin);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	return pin;
 }
 
 static u64 digest_chunk(const struct snapmap_chunk *chunk, u64 digest)
@@ -168,6 +175,7 @@ u64 test_store_digest(struct snapmap_store *store)
 		store->version, store->stamp, store->table.root, store->table.entries,
 		store->table.key_bytes, store->table.value_bytes, store->arena.used,
 		store->retired_blocks, store->pinned_blocks, store->pin_count, store->commits,
+		store->history.kept, store->control->revoked,
 	};
 	u64 digest = xxh64(known, sizeof(known), 0);
 	u32 state = store->control->state;

@@ -23,7 +23,7 @@ void test_store_reclaim(struct snapmap_store *store, enum snapmap_urgency urgenc
 bool test_store_pending(struct snapmap_store *store);
 u64 test_store_version_of(struct snapmap_store *store, u64 root, u64 key);
 u64 test_store_version_of_all(struct snapmap_store *store, u64 root);
-struct snapmap_pinned *test_store_pin(struct kunit *test, struct snapmap_store *store);
+struct snapmap_snapshot *test_store_pin(struct kunit *test, struct snapmap_store *store);
 u64 test_store_digest(struct snapmap_store *store);
 
 #endif /* SNAPMAP_KUNIT_STORE_H */

@@ -38,9 +38,11 @@ typedef int64_t s64;
 #define min(a, b)		      ((a) < (b) ? (a) : (b))
 #define min_t(type, a, b)	      min((type)(a), (type)(b))
 #define max(a, b)		      ((a) > (b) ? (a) : (b))
+#define swap(a, b)		      do { __typeof__(a) tmp_ = (a); (a) = (b); (b) = tmp_; } while (0)
 #define ALIGN(x, a)		      (((x) + (a)-1) & ~((__typeof__(x))(a)-1))
 #define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
 #define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
+#define WARN_ON_ONCE(cond)	      assert(!(cond))
 #define BUILD_BUG_ON(cond)	      _Static_assert(!(cond), #cond)
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define __ffs(x)		      ((u32)__builtin_ctzl(x))
@@ -76,10 +78,58 @@ static inline int mutex_lock_killable(struct shim_lock *lock)
 #define mutex_init(lock)	  shim_lock_nop(lock)
 #define mutex_unlock(lock)	  shim_lock_nop(lock)
 #define mutex_destroy(lock)	  shim_lock_nop(lock)
+#define mutex_lock(lock)	  shim_lock_nop(lock)
 #define spin_lock_init(lock)	  shim_lock_nop(lock)
+#define DEFINE_SPINLOCK(name)	  spinlock_t name
 #define spin_lock(lock)		  shim_lock_nop(lock)
 #define spin_unlock(lock)	  shim_lock_nop(lock)
 #define lockdep_assert_held(lock) ((void)(lock))
+
+/* Waiting and single bits: nobody else runs, so what is waited for is there or never comes. */
+struct wait_queue_head {
+	int unused;
+};
+
+#define init_waitqueue_head(wait)			   ((wait)->unused = 0)
+#define wake_up(wait)					   ((wait)->unused = 0)
+#define wake_up_all(wait)				   ((wait)->unused = 0)
+#define wait_event_interruptible_exclusive(wait, cond)	   ((cond) ? 0 : -ERESTARTSYS)
+#define wait_event_interruptible_hrtimeout(wait, cond, ns) ((cond) ? 0 : -ETIME)
+#define ns_to_ktime(ns)					   (ns)
+#define ERESTARTSYS					   512
+
+static inline bool test_and_set_bit_lock(unsigned int bit, unsigned long *word)
+{
+	bool was = *word >> bit & 1;
+
+	*word |= 1UL << bit;
+	return was;
+}
+
+#define clear_bit_unlock(bit, word) (*(word) &= ~(1UL << (bit)))
+#define smp_mb__after_atomic()	    __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/* Errors as pointers. */
+#define ERR_PTR(err)  ((void *)(intptr_t)(err))
+#define PTR_ERR(ptr)  ((int)(intptr_t)(ptr))
+#define IS_ERR(ptr)   ((uintptr_t)(ptr) >= (uintptr_t)-4095)
+
+/* Processes and users: there is one of each. */
+struct pid;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+#define PIDTYPE_TGID		  0
+#define current			  shim_current /* never looked at; tests use the word for their own */
+#define get_task_pid(task, type)  ((struct pid *)NULL)
+#define get_pid(pid)		  (pid)
+#define put_pid(pid)		  ((void)(pid))
+#define pid_vnr(pid)		  ((void)(pid), 1)
+#define current_euid()		  ((kuid_t){ 0 })
+#define current_user_ns()	  NULL
+#define from_kuid_munged(ns, uid) ((uid).val)
 
 /* Memory. Countdown to a failing allocation; negative: none fails. Tests set it. */
 extern long shim_fail_alloc;
@@ -145,6 +195,8 @@ extern unsigned long shim_grace_periods;
 
 #define start_poll_synchronize_rcu()	   (shim_grace_periods + 1)
 #define poll_state_synchronize_rcu(cookie) (shim_grace_periods >= (cookie))
+
+#define synchronize_rcu()		   ((void)++shim_grace_periods)
 
 static inline void cond_synchronize_rcu(unsigned long cookie)
 {

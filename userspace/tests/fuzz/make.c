@@ -127,10 +127,18 @@ static void edit(struct snapmap_build *build)
 	put_by_id(build, 3); /* as it was */
 }
 
-static void publish(struct snapmap_store *store, struct snapmap_build *build)
+static void publish(struct snapmap_store *store, const struct snapmap_build *build)
 {
-	snapmap_build_finish(build);
-	CHECK(!snapmap_snapshot_publish(store, build, 0));
+	struct snapmap_publication next = {
+		.store = store,
+		.build = *build,
+		.snapshot = snapmap_snapshot_new(),
+	};
+	struct snapmap_publication *set[] = { &next };
+
+	CHECK(next.snapshot);
+	snapmap_build_finish(&next.build);
+	CHECK(!snapmap_snapshot_publish(set, 1));
 }
 
 /**

@@ -53,7 +53,7 @@ struct op {
 };
 
 struct pin {
-	struct snapmap_pinned *pinned;
+	struct snapmap_snapshot *pinned;
 	struct model model;
 };
 
@@ -306,7 +306,7 @@ static void check_answer(struct state *state, int err, const struct snapmap_comm
 static int expect(struct state *state, const struct snapmap_commit *args, bool cut,
 		  struct model *model, struct snapmap_commit *want)
 {
-	if (args->flags > (SNAPMAP_COMMIT_STAMP << 1) - 1)
+	if (args->flags > (SNAPMAP_COMMIT_NOWAIT << 1) - 1)
 		return -EINVAL;
 	if (args->flags & SNAPMAP_COMMIT_IF_VERSION && args->if_version != state->store.version)
 		return -ECANCELED;
@@ -329,7 +329,7 @@ static void commit(struct state *state, u8 how)
 	if (args.flags & SNAPMAP_COMMIT_STAMP)
 		args.stamp = how;
 	if ((how & 0xc0) == 0xc0)
-		args.flags |= SNAPMAP_COMMIT_STAMP << 1;
+		args.flags |= SNAPMAP_COMMIT_NOWAIT << 1;
 	want_err = expect(state, &args, cut, &model, &want);
 	data = encode(state, &bytes);
 	args.ops = (uintptr_t)data;
@@ -360,8 +360,7 @@ static void toggle_pin(struct state *state, struct pin *pin)
 		pin->pinned = NULL;
 		return;
 	}
-	pin->pinned = snapmap_snapshot_pin(&state->store,
-					   kzalloc(sizeof(*pin->pinned), GFP_KERNEL_ACCOUNT));
+	pin->pinned = snapmap_snapshot_pin(&state->store, 0);
 	pin->model = state->model;
 }
 

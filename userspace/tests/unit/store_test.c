@@ -181,7 +181,7 @@ static void random_commit(struct snapmap_store *store, struct model *model, u32 
 static void test_pins_against_models(void **state)
 {
 	struct snapmap_store *store = *state;
-	struct snapmap_pinned *pin[PINS] = {};
+	struct snapmap_snapshot *pin[PINS] = {};
 	static struct model current, saved[PINS];
 	u64 used;
 
@@ -196,8 +196,7 @@ static void test_pins_against_models(void **state)
 			snapmap_snapshot_unpin(store, pin[i]);
 			pin[i] = NULL;
 		} else {
-			pin[i] = kzalloc(sizeof(*pin[i]), GFP_KERNEL_ACCOUNT);
-			pin[i] = snapmap_snapshot_pin(store, pin[i]);
+			pin[i] = snapmap_snapshot_pin(store, 0);
 			saved[i] = current;
 		}
 		for (i = 0; i < PINS; i++)
@@ -223,10 +222,19 @@ static void test_pins_against_models(void **state)
 	assert_int_equal(store->arena.used, SNAPMAP_CONTROL_BLOCKS);
 }
 
-static struct snapmap_pinned *pin_current(struct snapmap_store *store)
+static struct snapmap_snapshot *pin_current(struct snapmap_store *store)
 {
-	return snapmap_snapshot_pin(store,
-				    kzalloc(sizeof(struct snapmap_pinned), GFP_KERNEL_ACCOUNT));
+	return snapmap_snapshot_pin(store, 0);
+}
+
+/* The snapshot at a place of the list; the newest for its version. */
+static struct snapmap_snapshot *snapshot_at(struct snapmap_store *store, u64 place)
+{
+	struct list_head *link = store->snapshots.next;
+
+	while (place-- && !list_is_last(link, &store->snapshots))
+		link = link->next;
+	return list_entry(link, struct snapmap_snapshot, link);
 }
 
 /* However many pins a version has, commits look at one; it is gone with the last. */
@@ -234,23 +242,24 @@ static void test_pins_of_a_version_are_one_E(void **state)
 {
 	struct snapmap_store *store = *state;
 	static struct model current;
-	struct snapmap_pinned *first = pin_current(store);
+	struct snapmap_snapshot *first = pin_current(store);
 
 	memset(&current, 0, sizeof(current));
 	assert_ptr_equal(pin_current(store), first);
 	snapmap_snapshot_unpin(store, first);
 	snapmap_snapshot_unpin(store, first);
-	assert_ptr_equal(pin_current(store), first); /* back before reclaim came by */
+	assert_ptr_equal(pin_current(store), first);
 	assert_int_equal(store->pin_count, 1);
 	random_commit(store, &current, 1);
 	assert_ptr_not_equal(pin_current(store), first);
 	snapmap_snapshot_unpin(store, first);
-	reclaim_all(store);
 	assert_int_equal(store->pin_count, 1);
-	assert_int_equal(store->pins.next->next == &store->pins, true);
-	snapmap_snapshot_unpin(store, list_entry(store->pins.next, struct snapmap_pinned, link));
+	random_commit(store, &current, 2);
 	reclaim_all(store);
-	assert_true(list_empty(&store->pins));
+	assert_ptr_equal(snapshot_at(store, 1), snapshot_at(store, store->version));
+	snapmap_snapshot_unpin(store, snapshot_at(store, 0));
+	reclaim_all(store);
+	assert_ptr_equal(snapshot_at(store, 0), snapshot_at(store, store->version));
 }
 
 #define MANY 60000
@@ -271,7 +280,7 @@ static void put_many(struct snapmap_store *store, u32 flags)
 static void test_no_commit_settles_all_that_a_pin_held_E(void **state)
 {
 	struct snapmap_store *store = *state;
-	struct snapmap_pinned *old, *new;
+	struct snapmap_snapshot *old, *new;
 	u64 held, calls = 0;
 
 	put_many(store, 0);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SNAPMAP_BATCH_H
+#define SNAPMAP_BATCH_H
+
+#include "commit.h"
+
+/**
+ * struct snapmap_source - where the bytes of a batch come from
+ * @read: gives the next @bytes of it; 0 or an errno. May sleep
+ * @left: bytes that have not been read yet; read() does not count them
+ */
+struct snapmap_source {
+	int (*read)(struct snapmap_source *source, void *to, u32 bytes);
+	u64 left;
+};
+
+/**
+ * struct snapmap_user_source - a batch in the caller's memory
+ * @source: set by snapmap_user_source_init()
+ * @from: what has not been read yet
+ */
+struct snapmap_user_source {
+	struct snapmap_source source;
+	const u8 __user *from;
+};
+
+void snapmap_user_source_init(struct snapmap_user_source *user, u64 address, u64 bytes);
+int snapmap_batch_apply(struct snapmap_update *update, void *source);
+
+#endif /* SNAPMAP_BATCH_H */
