@@ -17,6 +17,7 @@
 #include "map.h"
 #include "mapping.h"
 #include "pin.h"
+#include "rollback.h"
 
 /**
  * struct reader - an open file of a map
@@ -158,6 +159,15 @@ static int ioctl_commit(struct file *file, void *data)
 	return err;
 }
 
+static int ioctl_rollback(struct file *file, void *data)
+{
+	struct snapmap_map *map = map_of(file);
+	int err = snapmap_rollback(&map->store, data);
+
+	snapmap_map_committed(map, err);
+	return err;
+}
+
 static int ioctl_get(struct file *file, void *data)
 {
 	struct snapmap_get *args = data;
@@ -251,6 +261,7 @@ static const struct snapmap_ioctl ioctls[] = {
 	{ SNAPMAP_IOC_LOG, FMODE_READ, ioctl_log },
 	{ SNAPMAP_IOC_PINS, FMODE_READ, ioctl_pins },
 	{ SNAPMAP_IOC_PIN_SET, FMODE_READ, ioctl_pin_set },
+	{ SNAPMAP_IOC_ROLLBACK, FMODE_WRITE, ioctl_rollback },
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
