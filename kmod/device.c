@@ -18,6 +18,7 @@
 #include "mapping.h"
 #include "pin.h"
 #include "rollback.h"
+#include "txn.h"
 
 /**
  * struct reader - an open file of a map
@@ -168,6 +169,11 @@ static int ioctl_rollback(struct file *file, void *data)
 	return err;
 }
 
+static int ioctl_txn(struct file *file, void *data)
+{
+	return snapmap_txn_open(map_of(file), data);
+}
+
 static int ioctl_get(struct file *file, void *data)
 {
 	struct snapmap_get *args = data;
@@ -262,6 +268,7 @@ static const struct snapmap_ioctl ioctls[] = {
 	{ SNAPMAP_IOC_PINS, FMODE_READ, ioctl_pins },
 	{ SNAPMAP_IOC_PIN_SET, FMODE_READ, ioctl_pin_set },
 	{ SNAPMAP_IOC_ROLLBACK, FMODE_WRITE, ioctl_rollback },
+	{ SNAPMAP_IOC_TXN, FMODE_WRITE, ioctl_txn },
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
