@@ -107,6 +107,9 @@ int put_bytes(int fd, const char *key, const void *value, u32 value_len);
 /* Blocks that the snapshot of a map or a pin reaches; walks it through a mapping. */
 u64 reachable_blocks(int fd);
 
+/* Those of a pin that the current snapshot does not share. */
+u64 blocks_of_pin_alone(int pin, int fd);
+
 /* Publishes empty batches until nothing awaits reclaim but what pins hold. */
 void settle(int fd);
 

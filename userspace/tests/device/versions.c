@@ -2,6 +2,8 @@
 /*
  * versions.c - histories, pins of versions, rollback and transactions
  */
+#include <libsnapmap.h>
+
 #include "versions.h"
 
 /* ------------------------------------------------------------- maps */
@@ -90,6 +92,35 @@ int rollback(int fd, u64 to, u32 flags, struct snapmap_rollback *out)
 	if (out)
 		*out = args;
 	return err;
+}
+
+/* Source: FNV-1a. */
+static u64 hash_bytes(u64 hash, const void *data, size_t bytes)
+{
+	const u8 *at = data;
+
+	while (bytes--)
+		hash = (hash ^ *at++) * 0x100000001b3ULL;
+	return hash;
+}
+
+u64 content_of(int fd)
+{
+	struct snapmap_snapshot *snapshot;
+	struct snapmap_iter *iter;
+	struct snapmap_item item;
+	int pin = map_pin(fd);
+	u64 sum = 0, hash;
+
+	assert_int_equal(snapmap_pin_open_fd(pin == -ENOTTY ? dup(fd) : pin, &snapshot), 0);
+	assert_int_equal(snapmap_iter_new(snapshot, &iter), 0);
+	while (snapmap_iter_next(iter, &item) == 1) {
+		hash = hash_bytes(0xcbf29ce484222325ULL ^ item.key_len, item.key, item.key_len);
+		sum += hash_bytes(hash, item.value, item.value_len);
+	}
+	snapmap_iter_free(iter);
+	snapmap_unpin(snapshot);
+	return sum;
 }
 
 int pin_both(int fd, int other, s32 *pins)

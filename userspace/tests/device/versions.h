@@ -37,6 +37,12 @@ int map_pins(int fd, u32 first, struct snapmap_pin_record *records, u32 room);
 /* @out may be NULL. */
 int rollback(int fd, u64 to, u32 flags, struct snapmap_rollback *out);
 
+/*
+ * A number that stands for the keys and values of a map or a pin, in whatever
+ * order they lie.
+ */
+u64 content_of(int fd);
+
 /* Pins of both maps, at one moment. */
 int pin_both(int fd, int other, s32 *pins);
 

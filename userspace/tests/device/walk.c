@@ -9,28 +9,50 @@
 
 #include "device.h"
 
+/**
+ * struct arena - a mapping, and what has been found in it
+ * @base: where it is
+ * @bytes: its length
+ * @met: a byte for each block: whether it has been met
+ * @fresh: blocks that had not been met before
+ */
 struct arena {
 	const u8 *base;
 	size_t bytes;
+	u8 *met;
+	u64 fresh;
 };
 
-static const void *block_at(const struct arena *arena, u32 block, u32 blocks)
+static void meet(struct arena *arena, u32 block, u32 blocks)
 {
 	assert_true(block >= SNAPMAP_CONTROL_BLOCKS);
 	assert_true(((size_t)block + blocks) << SNAPMAP_BLOCK_SHIFT <= arena->bytes);
+	for (; blocks; blocks--, block++) {
+		arena->fresh += !arena->met[block];
+		arena->met[block] = 1;
+	}
+}
+
+static const void *block_at(struct arena *arena, u32 block, u32 blocks)
+{
+	meet(arena, block, blocks);
 	return arena->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
 }
 
-static u64 external_blocks(const struct snapmap_entry *entry)
+static u64 external_blocks(struct arena *arena, const struct snapmap_entry *entry)
 {
 	u32 bytes = entry->value_len & ~SNAPMAP_ENTRY_EXTERNAL;
+	u32 blocks = (bytes + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+	struct snapmap_extern at;
 
 	if (!(entry->value_len & SNAPMAP_ENTRY_EXTERNAL))
 		return 0;
-	return (bytes + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+	memcpy(&at, (const u8 *)(entry + 1) + ((entry->key_len + 7) & ~7U), sizeof(at));
+	meet(arena, at.block, blocks);
+	return blocks;
 }
 
-static u64 leaf_total(const struct arena *arena, u32 ref)
+static u64 leaf_total(struct arena *arena, u32 ref)
 {
 	u32 blocks = SNAPMAP_REF_ARG(ref) + 1;
 	const u8 *leaf = block_at(arena, SNAPMAP_REF_BLOCK(ref), blocks);
@@ -39,11 +61,12 @@ static u64 leaf_total(const struct arena *arena, u32 ref)
 
 	for (i = 0; i < blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_GRANULE_SIZE); i++)
 		if (leaf[i] >= SNAPMAP_TAG_FIRST)
-			total += external_blocks((const void *)(leaf + i * SNAPMAP_GRANULE_SIZE));
+			total += external_blocks(arena,
+						 (const void *)(leaf + i * SNAPMAP_GRANULE_SIZE));
 	return total;
 }
 
-static u64 tree_total(const struct arena *arena, u32 ref, u32 levels, u32 bits)
+static u64 tree_total(struct arena *arena, u32 ref, u32 levels, u32 bits)
 {
 	u32 blocks = ((4U << bits) + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
 	const u32 *slots;
@@ -61,24 +84,46 @@ static u64 tree_total(const struct arena *arena, u32 ref, u32 levels, u32 bits)
 	return total;
 }
 
-u64 reachable_blocks(int fd)
+/* The blocks of the snapshot of a map or a pin. */
+static u64 snapshot_total(struct arena *arena, int fd)
 {
 	int pin = map_pin(fd);
 	int use = pin == -ENOTTY ? fd : pin; /* it is a pin already */
 	struct snapmap_info info;
-	struct arena arena;
 	u64 total;
 
 	assert_true(use >= 0);
 	assert_info(use, &info);
-	arena.base = map_mapping(use, &arena.bytes);
-	assert_non_null(arena.base);
-	total = tree_total(&arena, SNAPMAP_ROOT_REF(info.root), SNAPMAP_ROOT_LEVELS(info.root),
+	arena->base = map_mapping(use, &arena->bytes);
+	assert_non_null(arena->base);
+	if (!arena->met)
+		arena->met = calloc(arena->bytes >> SNAPMAP_BLOCK_SHIFT, 1);
+	arena->fresh = 0;
+	total = tree_total(arena, SNAPMAP_ROOT_REF(info.root), SNAPMAP_ROOT_LEVELS(info.root),
 			   SNAPMAP_ROOT_BITS(info.root));
-	munmap((void *)arena.base, arena.bytes);
+	munmap((void *)arena->base, arena->bytes);
 	if (pin >= 0)
 		close(pin);
 	return total;
+}
+
+u64 reachable_blocks(int fd)
+{
+	struct arena arena = { .met = NULL };
+	u64 total = snapshot_total(&arena, fd);
+
+	free(arena.met);
+	return total;
+}
+
+u64 blocks_of_pin_alone(int pin, int fd)
+{
+	struct arena arena = { .met = NULL };
+
+	snapshot_total(&arena, fd);
+	snapshot_total(&arena, pin);
+	free(arena.met);
+	return arena.fresh;
 }
 
 static bool is_settled(void *data)

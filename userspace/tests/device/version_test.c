@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * version_test.c - what a map keeps: its history, pins of any version in it, and
+ * the log
+ *
+ * SNAPMAP_COMMITS: how many commits one pin outlives, by default 100,000 on
+ * stock kernels and 5,000 on test builds, which are slow.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "versions.h"
+
+#define NOBODY 65534
+
+static bool is_slow(void)
+{
+	return !access("/sys/module/snapmap/parameters/broken", F_OK);
+}
+
+static int put_number(int fd, u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", number);
+	return put_string(fd, "number", text);
+}
+
+static bool number_is(int fd, u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", number);
+	return key_is(fd, "number", text);
+}
+
+/* ------------------------------------------------------------- what is kept */
+
+static void test_create_says_what_is_kept(void **state)
+{
+	struct snapmap_create args;
+	int control = control_open(O_RDWR), fd;
+	struct snapmap_info info;
+
+	(void)state;
+	create_args(&args, "version_test.kept");
+	args.history = 7;
+	args.lease_ms = 1234;
+	args.flags = SNAPMAP_MAP_REVOKE;
+	assert_int_equal(ioc(control, SNAPMAP_IOC_CREATE, &args), 0);
+	fd = map_open("version_test.kept", O_RDWR);
+	assert_info(fd, &info);
+	assert_int_equal(info.history, 7);
+	assert_int_equal(info.lease_ms, 1234);
+	assert_int_equal(info.policy, SNAPMAP_MAP_REVOKE);
+	assert_int_equal(info.oldest_kept, 1);
+	assert_int_equal(info.revoked, 0);
+	assert_int_equal(info.writer, 0);
+	close(fd);
+	close(control);
+	assert_int_equal(map_destroy("version_test.kept"), 0);
+}
+
+static void test_defaults_and_bounds(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info info;
+
+	assert_info(map->fd, &info);
+	assert_int_equal(info.history, 1);
+	assert_int_equal(info.lease_ms, SNAPMAP_LEASE_DEFAULT);
+	assert_int_equal(info.policy, 0);
+	assert_int_equal(map_set_history(map->name, SNAPMAP_HISTORY_MAX + 1), -EINVAL);
+	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX + 1), -EINVAL);
+	assert_int_equal(map_set(map->name, SNAPMAP_SET_FLAGS, 2, 0, 0), -EINVAL);
+	assert_int_equal(map_set("version_test.none", SNAPMAP_SET_HISTORY, 0, 2, 0), -ENOENT);
+	assert_int_equal(map_set_history(map->name, SNAPMAP_HISTORY_MAX), 0);
+	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX), 0);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.history, SNAPMAP_HISTORY_MAX);
+	assert_int_equal(info.lease_ms, SNAPMAP_LEASE_MAX);
+	/* 0 is what it is for CREATE, and what the mask leaves out stays. */
+	assert_int_equal(map_set_history(map->name, 0), 0);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.history, 1);
+	assert_int_equal(info.lease_ms, SNAPMAP_LEASE_MAX);
+	assert_int_equal(map_set_lease(map->name, 0), 0);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.lease_ms, SNAPMAP_LEASE_DEFAULT);
+}
+
+/* Every version up to the current one: kept, or gone for good. */
+static void check_versions(int fd, u64 oldest, u64 current)
+{
+	struct snapmap_info info;
+	u64 version;
+	int pin;
+
+	for (version = 1; version <= current; version++) {
+		pin = pin_at(fd, version);
+		if (version < oldest) {
+			assert_int_equal(pin, -ESTALE);
+			continue;
+		}
+		assert_true(pin >= 0);
+		assert_info(pin, &info);
+		assert_int_equal(info.header.version, version);
+		assert_true(version == 1 || number_is(pin, version));
+		close(pin);
+	}
+	assert_int_equal(pin_at(fd, current + 1), -EINVAL);
+	assert_int_equal(pin_at(fd, ~0ULL), -EINVAL);
+}
+
+static void test_history_keeps_the_latest_B(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_pin args = { .version = 0 };
+	struct snapmap_info info;
+	u64 version, oldest;
+
+	assert_int_equal(map_set_history(map->name, 5), 0);
+	for (version = 2; version < 20; version++) {
+		assert_int_equal(put_number(map->fd, version), 0);
+		oldest = version < 6 ? 1 : version - 4;
+		check_versions(map->fd, oldest, version);
+		assert_info(map->fd, &info);
+		assert_int_equal(info.oldest_kept, oldest);
+		assert_int_equal(info.pins, 0);
+	}
+	/* The call says which version it has pinned. */
+	close(ioc(map->fd, SNAPMAP_IOC_PIN, &args));
+	assert_int_equal(args.version, 19);
+	assert_no_leak(map->fd);
+}
+
+static void test_history_is_shortened_at_once_F_G(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info info;
+	u64 version;
+	int pin;
+
+	assert_int_equal(map_set_history(map->name, 100), 0);
+	for (version = 2; version <= 50; version++)
+		assert_int_equal(put_number(map->fd, version), 0);
+	pin = pin_at(map->fd, 20);
+	assert_int_equal(map_set_history(map->name, 3), 0);
+	check_versions(map->fd, 48, 50);
+	/* A pin stays, but no second one can be had by its number. */
+	assert_true(number_is(pin, 20));
+	assert_int_equal(pin_at(map->fd, 20), -ESTALE);
+	/* A longer history begins with what is left. */
+	assert_int_equal(map_set_history(map->name, 100), 0);
+	check_versions(map->fd, 48, 50);
+	assert_int_equal(put_number(map->fd, 51), 0);
+	check_versions(map->fd, 48, 51);
+	close(pin);
+	assert_int_equal(map_set_history(map->name, 1), 0);
+	settle(map->fd);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.pinned_blocks, 0);
+	assert_int_equal(info.used_blocks, reachable_blocks(map->fd));
+}
+
+static bool nothing_retired(void *data)
+{
+	struct fixture *map = data;
+
+	return sysfs_value(map->name, "retired_blocks") == 0;
+}
+
+/* Without any commit to do the work. */
+static void test_shortened_history_is_given_back_G(void **state)
+{
+	struct fixture *map = *state;
+	u64 version;
+
+	assert_int_equal(map_set_history(map->name, 50), 0);
+	for (version = 2; version <= 100; version++)
+		assert_int_equal(put_number(map->fd, version), 0);
+	settle(map->fd);
+	assert_true(sysfs_value(map->name, "pinned_blocks") > 0);
+	assert_int_equal(map_set_history(map->name, 1), 0);
+	assert_true(wait_until(nothing_retired, map, 30));
+}
+
+/* What a history holds back goes before a commit fails, and no further than it must. */
+static void test_history_gives_way_to_commits_E_F_G(void **state)
+{
+	static u8 value[300000];
+	struct snapmap_info info;
+	struct fixture *map;
+	void *fixture;
+	u64 version;
+	int pin;
+
+	(void)state;
+	assert_int_equal(fixture_new_kept(&fixture, 4 * MIB, 1000, 0), 0);
+	map = fixture;
+	for (version = 2; version < 60; version++) {
+		memset(value, version, sizeof(value));
+		assert_int_equal(put_bytes(map->fd, "large", value, sizeof(value)), 0);
+		assert_info(map->fd, &info);
+		assert_true(info.resident_bytes <= info.limit);
+		assert_true(version < 5 || info.oldest_kept + 2 < version);
+	}
+	note("of 4 MiB, the history keeps %llu versions of 300,000 bytes",
+	     version - info.oldest_kept);
+	assert_int_equal(info.history, 1000);
+	pin = pin_at(map->fd, info.oldest_kept);
+	assert_true(pin >= 0);
+	assert_int_equal(key_get(pin, "large", value, sizeof(value), NULL), 0);
+	assert_int_equal(value[0], info.oldest_kept);
+	assert_int_equal(value[sizeof(value) - 1], info.oldest_kept);
+	close(pin);
+	assert_no_leak(map->fd);
+	fixture_teardown(&fixture);
+}
+
+/* ------------------------------------------------------------- what a pin costs */
+
+#define TABLE 2000
+#define HOT   10
+
+static void add_hot(struct batch *batch, u64 round, u64 count)
+{
+	u64 key, value[4] = { round };
+
+	for (key = 0; key < count; key++)
+		batch_put(batch, &key, sizeof(key), value, sizeof(value));
+}
+
+static u64 commits_to_make(void)
+{
+	const char *given = getenv("SNAPMAP_COMMITS");
+
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 5000 : 100000;
+}
+
+/* However long it is held: the blocks that only it reaches, and no other. */
+static void test_pin_costs_what_differs_E_I(void **state)
+{
+	u64 i, commits = commits_to_make(), content;
+	struct fixture *map = *state;
+	struct batch batch = { .data = NULL };
+	struct snapmap_info info;
+	int pin;
+
+	assert_int_equal(map_set_history(map->name, 20), 0);
+	add_hot(&batch, 0, TABLE);
+	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), 0);
+	pin = pin_at(map->fd, 2);
+	content = content_of(pin);
+	for (i = 1; i <= commits; i++) {
+		batch_clear(&batch);
+		add_hot(&batch, i, HOT);
+		assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), 0);
+	}
+	assert_int_equal(map_set_history(map->name, 1), 0);
+	settle(map->fd);
+	assert_info(map->fd, &info);
+	note("after %llu commits of %d keys of %d, a pin holds back %llu blocks of %llu", commits,
+	     HOT, TABLE, info.pinned_blocks, reachable_blocks(pin));
+	assert_int_equal(info.pinned_blocks, blocks_of_pin_alone(pin, map->fd));
+	assert_true(info.pinned_blocks < reachable_blocks(pin) / 2);
+	assert_int_equal(content_of(pin), content);
+	close(pin);
+	batch_free(&batch);
+}
+
+/* ------------------------------------------------------------- the log */
+
+static void test_log_says_how_versions_came_to_be(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_record record;
+	struct snapmap_commit commit;
+	struct batch batch = { .data = NULL };
+	struct snapmap_info info;
+
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	batch_puts(&batch, "a", "1");
+	batch_puts(&batch, "b", "2");
+	batch_puts(&batch, "a", "3");
+	batch_dels(&batch, "b");
+	batch_dels(&batch, "never");
+	assert_int_equal(batch_commit(map->fd, &batch, 0, &commit), 0);
+	assert_info(map->fd, &info);
+	assert_record(map->fd, 2, &record);
+	assert_memory_equal(&record.header, &info.header, sizeof(info.header));
+	assert_int_equal(record.puts, 3);
+	assert_int_equal(record.deletes, 1);
+	assert_int_equal(record.blocks_copied, commit.blocks_copied);
+	assert_int_equal(record.rolled_back_to, 0);
+	assert_int_equal(record.pid, getpid());
+	assert_int_equal(record.uid, 0);
+	assert_int_equal(record.reserved, 0);
+	assert_record(map->fd, 1, &record);
+	assert_int_equal(record.header.entries, 0);
+	assert_int_equal(record.puts, 0);
+	batch_free(&batch);
+}
+
+static void test_log_in_pieces(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_record all[12], piece[3];
+	u64 version, first = 0, next;
+	int i, count;
+
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	for (version = 2; version <= 14; version++)
+		assert_int_equal(put_number(map->fd, version), 0);
+	assert_int_equal(map_log(map->fd, &first, all, 12), 10);
+	assert_int_equal(first, 5);
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(all[i].header.version, 5 + i);
+		assert_true(!i || all[i].header.monotonic_ns >= all[i - 1].header.monotonic_ns);
+	}
+	for (version = 5; version <= 14; version += count) {
+		next = version;
+		count = map_log(map->fd, &next, piece, 3);
+		assert_int_equal(count, version == 14 ? 1 : 3);
+		assert_int_equal(next, version);
+		assert_memory_equal(piece, &all[version - 5], count * sizeof(*piece));
+	}
+	/* What is to come, and what never was. */
+	next = 15;
+	assert_int_equal(map_log(map->fd, &next, piece, 3), 0);
+	assert_int_equal(next, 15);
+	next = 1000;
+	assert_int_equal(map_log(map->fd, &next, piece, 3), 0);
+	assert_int_equal(next, 15);
+	next = 7;
+	assert_int_equal(map_log(map->fd, &next, piece, 0), 0);
+}
+
+/* Callers that know less, or more, of a record. */
+static void test_records_of_other_sizes_H(void **state)
+{
+	struct fixture *map = *state;
+	u8 bytes[4][400];
+	struct snapmap_log args = { .records = (uintptr_t)bytes, .count = 4, .record_size = 400 };
+	struct snapmap_record record;
+	u32 i;
+
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	assert_int_equal(put_number(map->fd, 2), 0);
+	assert_record(map->fd, 1, &record);
+	memset(bytes, 0xa5, sizeof(bytes));
+	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_LOG, &args), 0);
+	assert_int_equal(args.count, 2);
+	assert_memory_equal(bytes[0], &record, sizeof(record));
+	for (i = sizeof(record); i < 400; i++)
+		assert_int_equal(bytes[1][i], 0);
+	for (i = 0; i < 400; i++)
+		assert_int_equal(bytes[2][i], 0xa5);
+	memset(bytes, 0xa5, sizeof(bytes));
+	args = (struct snapmap_log){ .records = (uintptr_t)bytes, .count = 1, .record_size = 64 };
+	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_LOG, &args), 0);
+	assert_memory_equal(bytes[0], &record, 64);
+	assert_int_equal(bytes[0][64], 0xa5);
+	args.record_size = 0;
+	assert_int_equal(ioc(map->fd, SNAPMAP_IOC_LOG, &args), -EINVAL);
+}
+
+/* Returns the number of the step that fails. */
+static int look_from_a_pid_namespace(int fd, pid_t parent)
+{
+	struct snapmap_record record;
+	struct snapmap_pin_record pin;
+	u64 version = 2;
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID))
+		return 1;
+	pid = fork();
+	if (!pid) {
+		/* Version 2 was committed, and the first pin opened, outside. */
+		if (map_log(fd, &version, &record, 1) != 1 || record.pid)
+			_exit(2);
+		if (map_pins(fd, 0, &pin, 1) != 1 || pin.pid)
+			_exit(3);
+		if (put_string(fd, "from", "inside"))
+			_exit(4);
+		version = 3;
+		_exit(map_log(fd, &version, &record, 1) != 1 || record.pid != 1 ? 5 : 0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		return 10 + WEXITSTATUS(status);
+	version = 3;
+	if (map_log(fd, &version, &record, 1) != 1 || record.pid == (u32)parent)
+		return 6;
+	return 0;
+}
+
+static void test_pids_are_those_of_the_caller_H(void **state)
+{
+	struct fixture *map = *state;
+	pid_t pid, parent = getpid();
+	int pin, status;
+
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	assert_int_equal(put_number(map->fd, 2), 0);
+	pin = map_pin(map->fd);
+	pid = child_start();
+	if (!pid)
+		_exit(look_from_a_pid_namespace(map->fd, parent));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	close(pin);
+}
+
+static void test_log_names_the_user(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_record record;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	pid = child_start();
+	if (!pid)
+		_exit(setresuid(NOBODY, NOBODY, NOBODY) || put_number(map->fd, 2));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_record(map->fd, 2, &record);
+	assert_int_equal(record.uid, NOBODY);
+	assert_int_equal(record.pid, pid);
+}
+
+/* ------------------------------------------------------------- who holds what */
+
+static void test_pins_are_listed_E(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_pin_record records[8];
+	struct snapmap_info info;
+	int pins[4], i;
+
+	prctl(PR_SET_NAME, "pin-holder");
+	assert_int_equal(map_set_history(map->name, 10), 0);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(put_number(map->fd, 2 + i), 0);
+		pins[i] = pin_at(map->fd, 2 + i);
+		assert_true(pins[i] >= 0);
+	}
+	assert_int_equal(map_pins(map->fd, 0, records, 8), 4);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(records[i].version, 2 + i);
+		assert_int_equal(records[i].pid, getpid());
+		assert_int_equal(records[i].uid, 0);
+		assert_int_equal(records[i].flags, 0);
+		assert_string_equal((char *)records[i].comm, "pin-holder");
+		assert_true(!i || records[i].id > records[i - 1].id);
+		assert_true(!i || records[i].age_ns <= records[i - 1].age_ns);
+	}
+	/* One is left over: it is what all the blocks that are held back are held back by. */
+	for (i = 1; i < 4; i++)
+		close(pins[i]);
+	assert_int_equal(map_set_history(map->name, 1), 0);
+	settle(map->fd);
+	assert_int_equal(map_pins(map->fd, 0, records, 8), 1);
+	assert_info(map->fd, &info);
+	assert_true(info.pinned_blocks > 0);
+	assert_int_equal(records[0].held_bytes, info.pinned_blocks * SNAPMAP_BLOCK_SIZE);
+	close(pins[0]);
+	assert_int_equal(map_pins(map->fd, 0, records, 8), 0);
+}
+
+#define MANY 50
+
+static void test_pins_are_listed_in_pieces(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_pin_record records[7];
+	int pins[MANY], i, count, found = 0;
+	u32 first = 0;
+
+	for (i = 0; i < MANY; i++)
+		pins[i] = map_pin(map->fd);
+	for (i = 0; i < MANY; i += 3)
+		close(pins[i]);
+	do {
+		count = map_pins(map->fd, first, records, 7);
+		assert_in_range(count, 0, 7);
+		for (i = 0; i < count; i++) {
+			assert_true(records[i].id >= first);
+			first = records[i].id + 1;
+			found++;
+		}
+	} while (count == 7);
+	assert_int_equal(found, sysfs_value(map->name, "pins"));
+	for (i = 0; i < MANY; i++)
+		if (i % 3)
+			close(pins[i]);
+}
+
+/* ------------------------------------------------------------- at random */
+
+#define KEPT	 40
+#define HELD	 12
+#define ROUNDS	 1500
+#define VERSIONS (ROUNDS + 2)
+
+/* What each version's content must be. */
+struct past {
+	u64 content[VERSIONS];
+	u64 oldest;
+	u64 current;
+	u64 rng;
+	int pin[HELD];
+	u64 version[HELD];
+};
+
+static void commit_random(struct past *past, int fd)
+{
+	static u8 value[3000];
+	struct batch batch = { .data = NULL };
+	u32 i, key;
+
+	for (i = random_below(&past->rng, 6); i; i--) {
+		key = random_below(&past->rng, 150);
+		memset(value, random_below(&past->rng, 256), sizeof(value));
+		if (random_below(&past->rng, 3))
+			batch_put(&batch, &key, sizeof(key), value,
+				  random_below(&past->rng, sizeof(value)));
+		else
+			batch_delete(&batch, &key, sizeof(key));
+	}
+	assert_int_equal(batch_commit(fd, &batch, 0, NULL), 0);
+	past->content[++past->current] = content_of(fd);
+	batch_free(&batch);
+}
+
+/* The pin at a random place is looked at, and gives way to one of any version. */
+static void pin_random(struct past *past, int fd)
+{
+	u32 i = random_below(&past->rng, HELD);
+
+	if (past->pin[i] > 0) {
+		assert_int_equal(content_of(past->pin[i]), past->content[past->version[i]]);
+		close(past->pin[i]);
+	}
+	past->version[i] = 1 + random_below(&past->rng, past->current + 1);
+	past->pin[i] = pin_at(fd, past->version[i]);
+	if (past->version[i] > past->current)
+		assert_int_equal(past->pin[i], -EINVAL);
+	else if (past->version[i] < past->oldest)
+		assert_int_equal(past->pin[i], -ESTALE);
+	else
+		assert_true(past->pin[i] > 0);
+}
+
+static void test_random_pins_of_versions_B_G(void **state)
+{
+	struct fixture *map = *state;
+	static struct past past;
+	struct snapmap_info info;
+	u32 round, i;
+
+	past = (struct past){ .rng = seed_of_test(), .current = 1 };
+	for (round = 0; round < (is_slow() ? ROUNDS / 4 : ROUNDS); round++) {
+		if (!random_below(&past.rng, 25))
+			assert_int_equal(
+				map_set_history(map->name, 1 + random_below(&past.rng, KEPT)), 0);
+		commit_random(&past, map->fd);
+		assert_info(map->fd, &info);
+		past.oldest = info.oldest_kept;
+		assert_true(past.oldest + info.history > past.current);
+		pin_random(&past, map->fd);
+	}
+	assert_no_leak(map->fd);
+	for (i = 0; i < HELD; i++)
+		if (past.pin[i] > 0)
+			close(past.pin[i]);
+	assert_int_equal(map_set_history(map->name, 1), 0);
+	assert_true(wait_until(nothing_retired, map, 30));
+	assert_int_equal(sysfs_value(map->name, "used_blocks"), reachable_blocks(map->fd));
+}
+
+/* ------------------------------------------------------------- beside a writer */
+
+#define CELLS 30
+
+/* Writes its version to all cells, and changes how long the history is, until it is told to stop. */
+static int write_cells(const struct fixture *map, u64 seed, _Atomic u32 *stop)
+{
+	struct batch batch = { .data = NULL };
+	u64 version = 1, key;
+
+	while (!atomic_load(stop)) {
+		version++;
+		batch_clear(&batch);
+		for (key = 0; key < CELLS; key++)
+			batch_put(&batch, &key, sizeof(key), &version, sizeof(version));
+		if (batch_commit(map->fd, &batch, 0, NULL))
+			return 1;
+		if (version % 20 == 0 && map_set_history(map->name, 1 + random_below(&seed, 30)))
+			return 2;
+	}
+	return 0;
+}
+
+static bool cells_are_of(int pin, u64 version)
+{
+	u64 key, value;
+	struct snapmap_get get;
+
+	for (key = 0; key < CELLS; key++) {
+		get = (struct snapmap_get){ .key = (uintptr_t)&key,
+					    .key_len = sizeof(key),
+					    .value = (uintptr_t)&value,
+					    .value_len = sizeof(value) };
+		if (ioc(pin, SNAPMAP_IOC_GET, &get) || value != version)
+			return false;
+	}
+	return true;
+}
+
+/* A version that is pinned while it leaves the history is whole, or refused. */
+static void test_versions_are_pinned_beside_a_writer_A_B(void **state)
+{
+	u64 rng = seed_of_test(), current, version, got = 0, gone = 0;
+	_Atomic u32 *stop = shared_page();
+	struct fixture *map = *state;
+	int pin, status;
+	pid_t pid;
+
+	pid = child_start();
+	if (!pid)
+		_exit(write_cells(map, rng, stop));
+	while (got < (is_slow() ? 300 : 3000)) {
+		current = map_version(map->fd);
+		version = current - random_below(&rng, current < 35 ? current : 35);
+		if (version < 2)
+			continue;
+		pin = pin_at(map->fd, version);
+		if (pin == -ESTALE) {
+			gone++;
+			continue;
+		}
+		assert_true(pin >= 0);
+		if (!cells_are_of(pin, version))
+			fail_msg("a pin of version %llu shows another", version);
+		close(pin);
+		got++;
+	}
+	atomic_store(stop, 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	note("%llu pins of old versions, %llu versions were gone", got, gone);
+	assert_true(gone > 0);
+	assert_no_leak(map->fd);
+}
+
+static const struct CMUnitTest tests[] = {
+	plain_test(test_create_says_what_is_kept),
+	map_test(test_defaults_and_bounds),
+	map_test(test_history_keeps_the_latest_B),
+	map_test(test_history_is_shortened_at_once_F_G),
+	map_test(test_shortened_history_is_given_back_G),
+	plain_test(test_history_gives_way_to_commits_E_F_G),
+	map_test(test_pin_costs_what_differs_E_I),
+	map_test(test_log_says_how_versions_came_to_be),
+	map_test(test_log_in_pieces),
+	map_test(test_records_of_other_sizes_H),
+	map_test(test_pids_are_those_of_the_caller_H),
+	map_test(test_log_names_the_user),
+	map_test(test_pins_are_listed_E),
+	map_test(test_pins_are_listed_in_pieces),
+	map_test(test_random_pins_of_versions_B_G),
+	map_test(test_versions_are_pinned_beside_a_writer_A_B),
+	cmocka_unit_test(test_nothing_is_left_G),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests_name("version", tests, NULL, NULL);
+}
