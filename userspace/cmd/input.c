@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * input.c - a file of records becomes a batch, or a list of its bad lines
+ * input.c - a file of records goes to where they are wanted, or its bad lines are told
  */
 #include "input.h"
 
@@ -20,7 +20,7 @@
  * @format: its format
  * @with_op: whether its lines say put or del
  * @lines: where in it we are
- * @batch: what has been read
+ * @sink: who takes what has been read
  * @why: what is wrong with a line
  * @bad: number of bad lines
  * @progress: the bar
@@ -31,7 +31,7 @@ struct input {
 	const struct format *format;
 	bool with_op;
 	struct lines lines;
-	struct snapmap_batch *batch;
+	const struct sink *sink;
 	GString *why;
 	guint64 bad;
 	struct progress *progress;
@@ -46,41 +46,32 @@ static void bad_line(struct input *input)
 		       input->lines.number, input->why->str);
 }
 
-static void say_size(const struct record *record, GString *why)
+static bool check_size(const struct record *record, GString *why)
 {
 	if (!record->key_len)
 		g_string_assign(why, "the key is empty");
 	else if (record->key_len > SNAPMAP_KEY_MAX)
 		g_string_printf(why, "the key has %" G_GSIZE_FORMAT " bytes; %d are allowed",
 				record->key_len, SNAPMAP_KEY_MAX);
-	else
+	else if (record->value_len > SNAPMAP_VALUE_MAX)
 		g_string_printf(why, "the value has %" G_GSIZE_FORMAT " bytes; %d are allowed",
 				record->value_len, SNAPMAP_VALUE_MAX);
+	else
+		return true;
+	return false;
 }
 
-static int add(struct input *input, const struct record *record)
-{
-	if (record->is_delete)
-		return snapmap_batch_delete(input->batch, record->key, record->key_len);
-	return snapmap_batch_put(input->batch, record->key, record->key_len, record->value,
-				 record->value_len);
-}
-
-/* Returns 0, also for a bad line; -ENOMEM. */
+/* Returns 0, also for a bad line; what the sink says. Behind a bad line it is not asked. */
 static int read_line(struct input *input, char *line, gsize len)
 {
 	struct record record = { .is_delete = false };
 	int err = 0;
 
-	if (!input->format->parse(line, len, input->with_op, &record, input->why))
+	if (!input->format->parse(line, len, input->with_op, &record, input->why) ||
+	    !check_size(&record, input->why))
 		bad_line(input);
-	else
-		err = add(input, &record);
-	if (err == -EMSGSIZE) {
-		say_size(&record, input->why);
-		bad_line(input);
-		err = 0;
-	}
+	else if (!input->bad)
+		err = input->sink->take(input->sink->data, &record);
 	record_clear(&record);
 	return err;
 }
@@ -133,13 +124,13 @@ static guint64 file_size(int fd)
  * @file: path, or "-" for standard input
  * @format: the format of its lines
  * @with_op: whether they say put or del; else all are puts
- * @batch: out: the operations, when all lines were good
+ * @sink: who takes them; to be forgotten unless all lines were good
  * @progress: out: a bar that has begun
  *
  * Return: CMD_DONE or CMD_FAILED.
  */
 int input_read(const char *name, const char *file, const struct format *format, bool with_op,
-	       struct snapmap_batch *batch, struct progress *progress)
+	       const struct sink *sink, struct progress *progress)
 {
 	g_autoptr(GString) why = g_string_new(NULL);
 	struct input input = {
@@ -147,7 +138,7 @@ int input_read(const char *name, const char *file, const struct format *format, 
 		.file = strcmp(file, "-") ? file : "standard input",
 		.format = format,
 		.with_op = with_op,
-		.batch = batch,
+		.sink = sink,
 		.why = why,
 		.progress = progress,
 	};

@@ -1,8 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #
-# The library against the module; device_test.c says what is tested.
+# The library against the module; device_test.c and transaction_test.c say what is tested.
 
 @test "device_test" {
 	"$(dirname "$(command -v snapmap)")/tests/device_test"
+}
+
+@test "transaction_test" {
+	"$(dirname "$(command -v snapmap)")/tests/transaction_test"
 }
