@@ -41,7 +41,7 @@ setup() {
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == "snapmap: ${words%% *}: an argument is missing; usage: snapmap "* ]]
 	done
-	for words in "create a b" "set a b" "list a" "info a b" "rollback a 1 2" "put m k v w" "load m f g" "dump a b" "watch a b"; do
+	for words in "create a b" "set a b" "list a" "info a b" "rollback a 1 2" "put m k v w" "load m f g" "apply $(seq -s ' ' 130)" "dump a b" "watch a b"; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == *"too many arguments"* ]]
@@ -74,6 +74,10 @@ setup() {
 		["put m k v --if-newer"]="give a --stamp"
 		["put m k v --wait 0s"]="no time to wait" ["del m k --wait 2000h"]="no time to wait"
 		["rollback m 1 --wait 1s --no-wait"]="exclude each other"
+		["load m f --json"]="for --dry-run" ["apply m f n"]="NAME FILE pairs"
+		["apply m f n g m h"]="'m' is there twice" ["apply m - n -"]="only once"
+		["load m f --stamp x"]="no stamp" ["apply m f --if-newer"]="give a --stamp"
+		["apply m f --merge"]="Unknown option --merge"
 		["get m k l --raw"]="one value" ["get m k --raw --json"]="one value"
 		["watch m --count 0"]="no number of lines" ["watch m --count x"]="no number of lines"
 		["load m f --format xml"]="no format 'xml'" ["dump m --format xml"]="no format 'xml'"
