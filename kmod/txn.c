@@ -2,13 +2,12 @@
 /*
  * txn.c - a transaction: a commit in steps, to one map or several
  *
- * While it is open its batches are collected in files of the kernel's own, which
- * take memory of whoever writes to them and may be swapped. Preparing takes the
- * lease of each map, in the order of the maps' numbers, so that no two
- * transactions can wait for each other, and builds; committing publishes all at
- * one moment and cannot fail but when a map has been destroyed. The time of the
- * lease begins when the first one has been got; who has not committed by its
- * end is aborted: while building by itself, later by a timer.
+ * While it is open its batches are collected. Preparing takes the lease of each
+ * map, in the order of the maps' numbers, so that no two transactions can wait
+ * for each other, and builds; committing publishes all at one moment and cannot
+ * fail but when a map has been destroyed. The time of the lease begins when the
+ * first one has been got; who has not committed by its end is aborted: while
+ * building by itself, later by a timer.
  *
  * Lock order: txn->lock, the leases, store->lock.
  */
@@ -21,37 +20,16 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 
-#include "batch.h"
 #include "device.h"
 #include "ioctl.h"
 #include "map.h"
+#include "part.h"
 #include "txn.h"
-
-/**
- * struct part - what a transaction does to one map
- * @map: the map, with a reference
- * @index: its place in the order of TXN and TXN_ADD
- * @batch: file that collects the batch
- * @bytes: length of the batch
- * @update: the commit
- * @puts: as in struct snapmap_txn_info, once prepared
- * @deletes: likewise
- */
-struct part {
-	struct snapmap_map *map;
-	u32 index;
-	struct file *batch;
-	loff_t bytes;
-	struct snapmap_update update;
-	u64 puts;
-	u64 deletes;
-};
 
 /**
  * struct txn - a transaction
@@ -73,45 +51,9 @@ struct txn {
 	u64 deadline_ns;
 	struct delayed_work expire;
 	u32 count;
-	struct part *parts[SNAPMAP_SET_MAX];
-	struct part *order[SNAPMAP_SET_MAX];
+	struct snapmap_part *parts[SNAPMAP_SET_MAX];
+	struct snapmap_part *order[SNAPMAP_SET_MAX];
 };
-
-static struct snapmap_store *store_of(const struct part *part)
-{
-	return &part->map->store;
-}
-
-/* ------------------------------------------------------------- parts */
-
-static void part_free(struct part *part)
-{
-	fput(part->batch);
-	put_device(&part->map->dev);
-	kfree(part);
-}
-
-static struct part *part_alloc(struct snapmap_map *map, u32 flags, u64 if_version, u64 stamp)
-{
-	struct part *part = kzalloc(sizeof(*part), SNAPMAP_GFP);
-
-	if (!part)
-		return ERR_PTR(-ENOMEM);
-	part->update = (struct snapmap_update){
-		.next.store = &map->store,
-		.flags = flags,
-		.if_version = if_version,
-		.stamp = stamp,
-	};
-	part->batch = shmem_file_setup("snapmap-txn", 0, VM_NORESERVE);
-	if (IS_ERR(part->batch)) {
-		kfree(part);
-		return ERR_PTR(-ENOMEM);
-	}
-	part->map = map;
-	get_device(&map->dev);
-	return part;
-}
 
 static bool txn_has(const struct txn *txn, const struct snapmap_map *map)
 {
@@ -135,66 +77,26 @@ static int txn_fit_lease(struct txn *txn, const struct snapmap_map *map)
 
 static int txn_add(struct txn *txn, struct snapmap_map *map, u32 flags, u64 if_version, u64 stamp)
 {
-	struct part *part;
+	struct snapmap_part *part;
 	int err;
 
-	if (flags & SNAPMAP_COMMIT_NOWAIT || txn->count == SNAPMAP_SET_MAX)
+	if (txn->count == SNAPMAP_SET_MAX)
 		return -EINVAL;
 	if (txn_has(txn, map))
 		return -EEXIST;
-	part = part_alloc(map, flags, if_version, stamp);
+	err = txn_fit_lease(txn, map);
+	if (err)
+		return err;
+	part = snapmap_part_new(map, flags, if_version, stamp);
 	if (IS_ERR(part))
 		return PTR_ERR(part);
-	err = snapmap_update_check(&part->update);
-	if (!err)
-		err = txn_fit_lease(txn, map);
-	if (err) {
-		part_free(part);
-		return err;
-	}
 	part->index = txn->count;
 	txn->parts[txn->count] = part;
 	txn->order[txn->count++] = part;
 	return 0;
 }
 
-/* ------------------------------------------------------------- building */
-
-struct file_source {
-	struct snapmap_source source;
-	struct file *file;
-	loff_t pos;
-};
-
-static int read_file(struct snapmap_source *source, void *to, u32 bytes)
-{
-	struct file_source *from = container_of(source, struct file_source, source);
-	ssize_t got;
-
-	for (; bytes; to += got, bytes -= got) {
-		got = kernel_read(from->file, to, bytes, &from->pos);
-		if (got <= 0)
-			return got ?: -EIO;
-	}
-	return 0;
-}
-
-static int part_build(struct part *part, u64 deadline_ns)
-{
-	struct file_source from = {
-		.source = { .read = read_file, .left = part->bytes },
-		.file = part->batch,
-	};
-	int err;
-
-	part->update.deadline_ns = deadline_ns;
-	err = snapmap_update_build(&part->update, snapmap_batch_apply, &from.source);
-	if (!err) {
-		part->puts = part->update.next.snapshot->puts;
-		part->deletes = part->update.next.snapshot->deletes;
-	}
-	return err;
-}
+/* ------------------------------------------------------------- leases and builds */
 
 static bool lease_is_over(const struct txn *txn)
 {
@@ -210,34 +112,37 @@ static void begin_lease(struct txn *txn, struct snapmap_patience *patience)
 	patience->timed = true;
 }
 
-static int part_prepare(struct txn *txn, struct part *part, struct snapmap_patience *patience)
+static int part_prepare(struct txn *txn, struct snapmap_part *part, struct snapmap_patience *patience)
 {
 	bool first = part == txn->order[0];
-	int err = snapmap_lease_take(store_of(part), patience);
+	int err;
 
+	part->update.failed_op = SNAPMAP_NO_OP;
+	part->update.version = 0;
+	err = snapmap_lease_take(snapmap_part_store(part), patience);
 	if (err == -ETIMEDOUT && !first && lease_is_over(txn))
 		return -ETIME;
 	if (err)
 		return err;
 	if (first)
 		begin_lease(txn, patience);
-	err = part_build(part, txn->deadline_ns);
+	err = snapmap_part_build(part, txn->deadline_ns);
 	if (err)
-		snapmap_lease_give(store_of(part));
+		snapmap_lease_give(snapmap_part_store(part));
 	else
-		snapmap_lease_show(store_of(part), task_tgid(current));
+		snapmap_lease_show(snapmap_part_store(part), task_tgid(current));
 	return err;
 }
 
 /* Lets go of the first @count parts in order, which are prepared. */
 static void discard(struct txn *txn, u32 count)
 {
-	struct part *part;
+	struct snapmap_part *part;
 
 	while (count--) {
 		part = txn->order[count];
 		snapmap_update_abort(&part->update);
-		snapmap_lease_give(store_of(part));
+		snapmap_lease_give(snapmap_part_store(part));
 		snapmap_map_later_reclaim(part->map);
 	}
 }
@@ -247,7 +152,7 @@ static void count_expired(const struct txn *txn, u32 count)
 	struct snapmap_lease *lease;
 
 	while (count--) {
-		lease = &store_of(txn->order[count])->lease;
+		lease = &snapmap_part_store(txn->order[count])->lease;
 		WRITE_ONCE(lease->expired, lease->expired + 1);
 	}
 }
@@ -261,9 +166,9 @@ static void expire_now(struct txn *txn, u32 count)
 
 static int compare_maps(const void *a, const void *b)
 {
-	const struct part *const *x = a, *const *y = b;
-	u64 one = store_of(*x)->control->map_id;
-	u64 other = store_of(*y)->control->map_id;
+	const struct snapmap_part *const *x = a, *const *y = b;
+	u64 one = snapmap_part_store(*x)->control->map_id;
+	u64 other = snapmap_part_store(*y)->control->map_id;
 
 	return one < other ? -1 : one > other;
 }
@@ -274,10 +179,29 @@ static int ended(const struct txn *txn)
 	return txn->state == SNAPMAP_TXN_EXPIRED ? -ETIME : -EBADFD;
 }
 
+/* Sees to it that leases end. A jiffy may be shorter than it is long. */
+static void start_timer(struct txn *txn)
+{
+	u64 now = ktime_get_ns();
+	u64 left = txn->deadline_ns > now ? txn->deadline_ns - now : 0;
+
+	queue_delayed_work(system_unbound_wq, &txn->expire, nsecs_to_jiffies(left) + 1);
+}
+
+static void set_prepared(struct txn *txn)
+{
+	u32 i;
+
+	for (i = 0; i < txn->count; i++)
+		snapmap_part_drop_batch(txn->parts[i]);
+	txn->state = SNAPMAP_TXN_PREPARED;
+	start_timer(txn);
+}
+
 static int prepare(struct txn *txn, struct snapmap_txn_run *args)
 {
 	struct snapmap_patience patience = snapmap_patience_of(args->flags, args->wait_ms);
-	struct part *part;
+	struct snapmap_part *part;
 	u32 done;
 	int err = 0;
 
@@ -289,9 +213,7 @@ static int prepare(struct txn *txn, struct snapmap_txn_run *args)
 			break;
 	}
 	if (!err) {
-		txn->state = SNAPMAP_TXN_PREPARED;
-		queue_delayed_work(system_unbound_wq, &txn->expire,
-				   msecs_to_jiffies(txn->lease_ms) + 1);
+		set_prepared(txn);
 		return 0;
 	}
 	args->map = part->index;
@@ -311,13 +233,15 @@ static void expire_work(struct work_struct *work)
 	mutex_lock(&txn->lock);
 	if (txn->state == SNAPMAP_TXN_PREPARED && lease_is_over(txn))
 		expire_now(txn, txn->count);
+	else if (txn->state == SNAPMAP_TXN_PREPARED)
+		start_timer(txn);
 	mutex_unlock(&txn->lock);
 }
 
 static int publish(struct txn *txn)
 {
 	struct snapmap_publication *set[SNAPMAP_SET_MAX];
-	struct part *part;
+	struct snapmap_part *part;
 	u32 i;
 	int err;
 
@@ -333,7 +257,7 @@ static int publish(struct txn *txn)
 	for (i = 0; i < txn->count; i++) {
 		part = txn->order[i];
 		snapmap_update_published(&part->update);
-		snapmap_lease_give(store_of(part));
+		snapmap_lease_give(snapmap_part_store(part));
 		snapmap_map_committed(part->map, 0);
 	}
 	return 0;
@@ -364,7 +288,7 @@ static int commit(struct txn *txn, struct snapmap_txn_run *args)
 static ssize_t txn_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct txn *txn = iocb->ki_filp->private_data;
-	struct part *part;
+	struct snapmap_part *part;
 	ssize_t ret;
 
 	if (mutex_lock_killable(&txn->lock))
@@ -373,9 +297,9 @@ static ssize_t txn_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (txn->state != SNAPMAP_TXN_OPEN)
 		ret = ended(txn);
 	else
-		ret = vfs_iter_write(part->batch, from, &part->bytes, 0);
+		ret = snapmap_part_write(part, from);
 	mutex_unlock(&txn->lock);
-	return ret == -ENOSPC ? -ENOMEM : ret;
+	return ret;
 }
 
 static int add_locked(struct txn *txn, const struct snapmap_txn_add *args)
@@ -459,7 +383,7 @@ static int ioctl_abort(struct file *file, void *args)
 
 static void fill_info(const struct txn *txn, struct snapmap_txn_info *args)
 {
-	const struct part *part = txn->parts[args->map];
+	const struct snapmap_part *part = txn->parts[args->map];
 	bool prepared = txn->state == SNAPMAP_TXN_PREPARED;
 	u64 now = ktime_get_ns();
 
@@ -467,7 +391,7 @@ static void fill_info(const struct txn *txn, struct snapmap_txn_info *args)
 		.map = args->map,
 		.maps = txn->count,
 		.state = txn->state,
-		.map_id = store_of(part)->control->map_id,
+		.map_id = snapmap_part_store(part)->control->map_id,
 		.bytes = part->bytes,
 	};
 	if (prepared && now < txn->deadline_ns)
@@ -518,7 +442,7 @@ static void txn_free(struct txn *txn)
 	if (txn->state == SNAPMAP_TXN_PREPARED)
 		discard(txn, txn->count);
 	while (txn->count)
-		part_free(txn->parts[--txn->count]);
+		snapmap_part_free(txn->parts[--txn->count]);
 	mutex_destroy(&txn->lock);
 	kfree(txn);
 }
