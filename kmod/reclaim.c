@@ -61,6 +61,10 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 			   struct snapmap_runlist *runs)
 {
 	lockdep_assert_held(&store->lock);
+	if (!runs->head) {	/* nothing to wait with */
+		kfree(retired);
+		return;
+	}
 	retired->version = store->version;
 	retired->published_ns = ktime_get_ns();
 	retired->cookie = start_poll_synchronize_rcu();
@@ -186,7 +190,10 @@ static void reap(struct snapmap_store *store, struct snapmap_snapshot *snapshot,
 	spin_lock(&store->pin_lock);
 	next = older(store, snapshot);
 	spin_unlock(&store->pin_lock);
-	/* Before anything is written to its blocks: see snapmap_snapshot_revoke_oldest(). */
+	/*
+	 * Where it has been revoked: before anything is written to its blocks, its
+	 * readers can know. Pairs with the read barrier in snapmap_pin_is_revoked().
+	 */
 	smp_wmb();
 	settle_runs(store, &snapshot->held, next, budget);
 	moved = before - snapshot->held.blocks;

@@ -143,7 +143,7 @@ static void test_quarantine_by_commits(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, commit(store), 0);
 		synchronize_rcu();
 		test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
-		KUNIT_EXPECT_EQ(test, store->control->oldest, version > 4 ? version - 3 : 1);
+		KUNIT_EXPECT_EQ(test, store->control->oldest, version > 5 ? version - 3 : 1);
 	}
 }
 
