@@ -321,9 +321,9 @@ bool snapmap_snapshot_revoke_oldest(struct snapmap_store *store)
 		snapshot->revoked = true;
 		add_to_dead(store, snapshot);
 		/*
-		 * Before anything is written to its blocks: settle_runs() has the
-		 * write barrier for readers of the mapping, who look at this behind a
-		 * read barrier.
+		 * Before anything is written to its blocks: reap() has the write
+		 * barrier. It pairs with the read barrier in snapmap_pin_is_revoked()
+		 * of readers of the mapping.
 		 */
 		WRITE_ONCE(store->control->revoked, snapshot->header.version + 1);
 	}

@@ -69,8 +69,8 @@ struct snapmap_history {
  * @lease: orders writers; outermost
  * @lock: protects the arena and what awaits reclaim; inside the lease
  * @arena: where all snapshots live; @lock
- * @control: the control page, in the arena; written under @pin_lock, but for
- *	@oldest: under @lock
+ * @control: the control page, in the arena; written under @pin_lock, but its
+ *	oldest intact version under @lock
  * @seed: hash seed, constant
  * @version: current version; written under the lease and @pin_lock
  * @table: content of the current snapshot; likewise

@@ -35,10 +35,15 @@ typedef int64_t s64;
 
 #define U64_MAX UINT64_MAX
 
-#define min(a, b)		      ((a) < (b) ? (a) : (b))
-#define min_t(type, a, b)	      min((type)(a), (type)(b))
-#define max(a, b)		      ((a) > (b) ? (a) : (b))
-#define swap(a, b)		      do { __typeof__(a) tmp_ = (a); (a) = (b); (b) = tmp_; } while (0)
+#define min(a, b)	  ((a) < (b) ? (a) : (b))
+#define min_t(type, a, b) min((type)(a), (type)(b))
+#define max(a, b)	  ((a) > (b) ? (a) : (b))
+#define swap(a, b)                        \
+	do {                              \
+		__typeof__(a) tmp_ = (a); \
+		(a) = (b);                \
+		(b) = tmp_;               \
+	} while (0)
 #define ALIGN(x, a)		      (((x) + (a)-1) & ~((__typeof__(x))(a)-1))
 #define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
 #define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
@@ -110,9 +115,9 @@ static inline bool test_and_set_bit_lock(unsigned int bit, unsigned long *word)
 #define smp_mb__after_atomic()	    __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* Errors as pointers. */
-#define ERR_PTR(err)  ((void *)(intptr_t)(err))
-#define PTR_ERR(ptr)  ((int)(intptr_t)(ptr))
-#define IS_ERR(ptr)   ((uintptr_t)(ptr) >= (uintptr_t)-4095)
+#define ERR_PTR(err) ((void *)(intptr_t)(err))
+#define PTR_ERR(ptr) ((int)(intptr_t)(ptr))
+#define IS_ERR(ptr)  ((uintptr_t)(ptr) >= (uintptr_t)-4095)
 
 /* Processes and users: there is one of each. */
 struct pid;
@@ -196,7 +201,7 @@ extern unsigned long shim_grace_periods;
 #define start_poll_synchronize_rcu()	   (shim_grace_periods + 1)
 #define poll_state_synchronize_rcu(cookie) (shim_grace_periods >= (cookie))
 
-#define synchronize_rcu()		   ((void)++shim_grace_periods)
+#define synchronize_rcu() ((void)++shim_grace_periods)
 
 static inline void cond_synchronize_rcu(unsigned long cookie)
 {

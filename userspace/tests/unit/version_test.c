@@ -259,8 +259,8 @@ static void test_revoke(void **state)
 			pins[i] = NULL;
 		} else {
 			pins[i] = snapmap_snapshot_pin(
-				store, oldest_kept(store) +
-					       random_below(store->version + 1 - oldest_kept(store)));
+				store, oldest_kept(store) + random_below(store->version + 1 -
+									 oldest_kept(store)));
 		}
 		assert_int_equal(random_commit(store, KEYS), 0);
 		check_pins(store, pins, PINS);
@@ -326,9 +326,9 @@ static void test_rollback(void **state)
 		assert_true(snapmap_history_record(store, before + 1, &record));
 		assert_int_equal(record.rolled_back_to, to);
 		assert_int_equal(record.puts, args.puts);
-		assert_int_equal(record.header.entries,
-				 snapmap_history_find(store, to == before + 1 - 50 ? 0 : to)
-					 ->header.entries);
+		assert_int_equal(
+			record.header.entries,
+			snapmap_history_find(store, to == before + 1 - 50 ? 0 : to)->header.entries);
 	}
 }
 
@@ -361,9 +361,9 @@ static void test_rollback_costs_the_difference(void **state)
 	assert_int_equal(snapmap_rollback(store, &args), -EINVAL);
 	args = (struct snapmap_rollback){ .to = 3, .flags = SNAPMAP_COMMIT_REPLACE };
 	assert_int_equal(snapmap_rollback(store, &args), -EINVAL);
-	args = (struct snapmap_rollback){
-		.to = 3, .flags = SNAPMAP_COMMIT_IF_VERSION, .if_version = 3
-	};
+	args = (struct snapmap_rollback){ .to = 3,
+					  .flags = SNAPMAP_COMMIT_IF_VERSION,
+					  .if_version = 3 };
 	assert_int_equal(snapmap_rollback(store, &args), -ECANCELED);
 	assert_int_equal(args.version, 4);
 	assert_int_equal(store->version, 4);
