@@ -60,8 +60,7 @@ static void test_arguments(struct kunit *test)
 	static const struct snapmap_commit wrong[] = {
 		{ .flags = 8 },
 		{ .flags = 1U << 31 },
-		{ .flags = SNAPMAP_COMMIT_STAMP | 16 },
-		{ .wait_ms = 1 },
+		{ .flags = SNAPMAP_COMMIT_STAMP | 32 },
 		{ .if_version = 1 },
 		{ .stamp = 1 },
 		{ .stamp = 1, .flags = SNAPMAP_COMMIT_IF_VERSION },
