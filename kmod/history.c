@@ -103,6 +103,19 @@ struct snapmap_snapshot *snapmap_history_find(struct snapmap_store *store, u64 v
 	return *place_of(store->history.ring, store->history.depth, version);
 }
 
+/* Drops the oldest snapshot when there are more than @keep; false when there are not. */
+static bool drop_beyond(struct snapmap_store *store, u32 keep)
+{
+	bool more;
+
+	spin_lock(&store->pin_lock);
+	more = store->history.kept > keep;
+	if (more)
+		drop_oldest(store);
+	spin_unlock(&store->pin_lock);
+	return more;
+}
+
 /**
  * snapmap_history_drop_oldest() - shorten the history by a snapshot
  * @store: the map's snapshots
@@ -112,14 +125,7 @@ struct snapmap_snapshot *snapmap_history_find(struct snapmap_store *store, u64 v
  */
 bool snapmap_history_drop_oldest(struct snapmap_store *store)
 {
-	bool more;
-
-	spin_lock(&store->pin_lock);
-	more = store->history.kept > 1;
-	if (more)
-		drop_oldest(store);
-	spin_unlock(&store->pin_lock);
-	return more;
+	return drop_beyond(store, 1);
 }
 
 static void move_to(struct snapmap_store *store, struct snapmap_snapshot **ring, u32 depth)
@@ -155,7 +161,7 @@ int snapmap_history_resize(struct snapmap_store *store, u32 depth)
 	lockdep_assert_held(&store->lock);
 	if (!ring)
 		return -ENOMEM;
-	while (READ_ONCE(store->history.kept) > depth && snapmap_history_drop_oldest(store))
+	while (drop_beyond(store, depth))
 		cond_resched();
 	spin_lock(&store->pin_lock);
 	move_to(store, ring, depth);
