@@ -33,6 +33,11 @@
  * @SNAPMAP_BREAK_SPLIT: the halves of a split leaf change places
  * @SNAPMAP_BREAK_SEAL: a map that has been destroyed takes commits
  * @SNAPMAP_BREAK_DIFF: a changed leaf that is as large as before is not looked at
+ * @SNAPMAP_BREAK_REVOKE: pins are revoked, and their holders are not told
+ * @SNAPMAP_BREAK_HISTORY: for any version of the history, the oldest one is found
+ * @SNAPMAP_BREAK_LEASE: leases do not end
+ * @SNAPMAP_BREAK_SET: maps of a set are published one by one
+ * @SNAPMAP_BREAK_STAMP: a stamp need not grow
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -48,6 +53,11 @@ enum snapmap_break {
 	SNAPMAP_BREAK_SPLIT,
 	SNAPMAP_BREAK_SEAL,
 	SNAPMAP_BREAK_DIFF,
+	SNAPMAP_BREAK_REVOKE,
+	SNAPMAP_BREAK_HISTORY,
+	SNAPMAP_BREAK_LEASE,
+	SNAPMAP_BREAK_SET,
+	SNAPMAP_BREAK_STAMP,
 };
 
 extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
@@ -70,6 +80,11 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_SPLIT] = "split",
 		[SNAPMAP_BREAK_SEAL] = "seal",
 		[SNAPMAP_BREAK_DIFF] = "diff",
+		[SNAPMAP_BREAK_REVOKE] = "revoke",
+		[SNAPMAP_BREAK_HISTORY] = "history",
+		[SNAPMAP_BREAK_LEASE] = "lease",
+		[SNAPMAP_BREAK_SET] = "set",
+		[SNAPMAP_BREAK_STAMP] = "stamp",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

@@ -70,7 +70,8 @@ static int check_map(const struct snapmap_update *update)
 	if (update->flags & SNAPMAP_COMMIT_IF_VERSION && update->if_version != store->version &&
 	    !snapmap_broken(SNAPMAP_BREAK_VERSION))
 		return -ECANCELED;
-	if (update->flags & SNAPMAP_COMMIT_STAMP_GROWS && update->stamp <= store->stamp)
+	if (update->flags & SNAPMAP_COMMIT_STAMP_GROWS && update->stamp <= store->stamp &&
+	    !snapmap_broken(SNAPMAP_BREAK_STAMP))
 		return -EALREADY;
 	return 0;
 }

@@ -100,6 +100,8 @@ struct snapmap_snapshot *snapmap_history_find(struct snapmap_store *store, u64 v
 		return ERR_PTR(-EINVAL);
 	if (version < snapmap_history_oldest(store))
 		return ERR_PTR(-ESTALE);
+	if (snapmap_broken(SNAPMAP_BREAK_HISTORY))
+		version = snapmap_history_oldest(store);
 	return *place_of(store->history.ring, store->history.depth, version);
 }
 

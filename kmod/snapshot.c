@@ -155,8 +155,13 @@ int snapmap_snapshot_publish(struct snapmap_publication *const *set, u32 count)
 		spin_unlock(&set_lock);
 		return -ENODEV;
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		publish(set[i]);
+		if (snapmap_broken(SNAPMAP_BREAK_SET)) {
+			spin_unlock(&set_lock);
+			spin_lock(&set_lock);
+		}
+	}
 	spin_unlock(&set_lock);
 	return 0;
 }
@@ -325,7 +330,8 @@ bool snapmap_snapshot_revoke_oldest(struct snapmap_store *store)
 		 * barrier. It pairs with the read barrier in snapmap_pin_is_revoked()
 		 * of readers of the mapping.
 		 */
-		WRITE_ONCE(store->control->revoked, snapshot->header.version + 1);
+		if (!snapmap_broken(SNAPMAP_BREAK_REVOKE))
+			WRITE_ONCE(store->control->revoked, snapshot->header.version + 1);
 	}
 	spin_unlock(&store->pin_lock);
 	if (!snapshot)

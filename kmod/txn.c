@@ -25,6 +25,7 @@
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 
+#include "broken.h"
 #include "device.h"
 #include "ioctl.h"
 #include "map.h"
@@ -100,7 +101,7 @@ static int txn_add(struct txn *txn, struct snapmap_map *map, u32 flags, u64 if_v
 
 static bool lease_is_over(const struct txn *txn)
 {
-	return ktime_get_ns() >= txn->deadline_ns;
+	return ktime_get_ns() >= txn->deadline_ns && !snapmap_broken(SNAPMAP_BREAK_LEASE);
 }
 
 /* The first lease sets the time for all that follows. */
