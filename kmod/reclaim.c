@@ -322,7 +322,8 @@ bool snapmap_reclaim_for(struct snapmap_store *store, int err)
 		snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
 		if (store->arena.used < used)
 			return true;
-	} while (err == -ENOSPC && let_go(store));
+		/* While it waited for readers, pins may have been closed. */
+	} while (snapmap_reclaim_pending(store) || (err == -ENOSPC && let_go(store)));
 	return false;
 }
 
