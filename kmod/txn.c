@@ -113,6 +113,14 @@ static void begin_lease(struct txn *txn, struct snapmap_patience *patience)
 	patience->timed = true;
 }
 
+/* For who has the lease. */
+static void count_expired(struct snapmap_part *part)
+{
+	struct snapmap_lease *lease = &snapmap_part_store(part)->lease;
+
+	WRITE_ONCE(lease->expired, lease->expired + 1);
+}
+
 static int part_prepare(struct txn *txn, struct snapmap_part *part, struct snapmap_patience *patience)
 {
 	bool first = part == txn->order[0];
@@ -128,6 +136,8 @@ static int part_prepare(struct txn *txn, struct snapmap_part *part, struct snapm
 	if (first)
 		begin_lease(txn, patience);
 	err = snapmap_part_build(part, txn->deadline_ns);
+	if (err == -ETIME)
+		count_expired(part);
 	if (err)
 		snapmap_lease_give(snapmap_part_store(part));
 	else
@@ -148,19 +158,12 @@ static void discard(struct txn *txn, u32 count)
 	}
 }
 
-static void count_expired(const struct txn *txn, u32 count)
-{
-	struct snapmap_lease *lease;
-
-	while (count--) {
-		lease = &snapmap_part_store(txn->order[count])->lease;
-		WRITE_ONCE(lease->expired, lease->expired + 1);
-	}
-}
-
 static void expire_now(struct txn *txn, u32 count)
 {
-	count_expired(txn, count);
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		count_expired(txn->order[i]);
 	discard(txn, count);
 	txn->state = SNAPMAP_TXN_EXPIRED;
 }

@@ -56,8 +56,8 @@
  *			large; nothing is copied
  *	ESTALE		PIN, ROLLBACK: the map does not keep that version any more; on
  *			a pin: it has been revoked
- *	ETIME		TXN_PREPARE, TXN_COMMIT: the lease has ended, and with it the
- *			transaction; nothing has changed
+ *	ETIME		a transaction (write, TXN_ADD, TXN_PREPARE, TXN_COMMIT, TXN_ABORT):
+ *			the lease has ended, and with it the transaction; nothing has changed
  *	ETIMEDOUT	WAIT: the time is over; a commit: another transaction was
  *			prepared for so long; nothing has changed
  *
@@ -170,7 +170,7 @@ struct snapmap_destroy {
  *	hold back
  * @pins: out: number of pins
  * @commits: out: commits published
- * @conflicts: out: commits refused with ECANCELED
+ * @conflicts: out: commits refused with ECANCELED or EALREADY
  * @failures: out: commits that failed with any other errno; not those of which
  *	the struct was refused, or that were killed while they waited their turn
  * @blocks_copied: out: blocks written by all commits published
