@@ -15,6 +15,7 @@ enum {
 	CMD_USAGE = 2,
 	CMD_CONFLICT = 3,
 	CMD_FAILED = 4,
+	CMD_BUSY = 5,
 };
 
 int cmd_apply(int argc, char **argv);

@@ -49,7 +49,7 @@ static void print_help(GString *out)
 			"  --version      the version of the command\n\n"
 			"Exit codes: 0 done, 1 no such map, key or version,\n"
 			"2 wrong usage, 3 a condition did not hold, 4 anything else, bad input\n"
-			"data included.\n");
+			"data included, 5 another transaction is prepared.\n");
 }
 
 static int run_general(const char *word)

@@ -170,12 +170,12 @@ int report_commit(const char *name, int err)
 				       "its stamp is this one or a larger one already, nothing has "
 				       "changed; 'snapmap info' shows it");
 	case -EBUSY:
-		return report_failure(name, "another transaction is prepared, nothing has changed; "
-					    "leave out --no-wait to wait for its end");
+		return report_busy(name, "another transaction is prepared, nothing has changed; "
+					 "leave out --no-wait to wait for its end");
 	case -ETIMEDOUT:
-		return report_failure(name,
-				      "another transaction has been prepared all the time, nothing "
-				      "has changed; try again, or give a longer --wait");
+		return report_busy(name,
+				   "another transaction has been prepared all the time, nothing "
+				   "has changed; try again, or give a longer --wait");
 	case -ETIME:
 		return report_failure(name,
 				      "the time for which it may keep others out is over, nothing "

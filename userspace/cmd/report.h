@@ -16,6 +16,7 @@ int report(int code, const char *subject, const char *format, ...) G_GNUC_PRINTF
 #define report_failure(subject, ...)   report(CMD_FAILED, subject, __VA_ARGS__)
 #define report_not_found(subject, ...) report(CMD_NOT_FOUND, subject, __VA_ARGS__)
 #define report_conflict(subject, ...)  report(CMD_CONFLICT, subject, __VA_ARGS__)
+#define report_busy(subject, ...)      report(CMD_BUSY, subject, __VA_ARGS__)
 
 int report_errno(const char *subject, const char *doing, int err);
 int report_open(const char *name, int flags, int err);

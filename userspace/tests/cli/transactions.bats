@@ -62,10 +62,10 @@ info_of() {
 	printf 'put\ta\t1\n' >"$D/file"
 	for words in "put $M a 1" "del $M there" "apply $M $D/file" "load --merge $M /dev/null" "rollback $M 2"; do
 		# shellcheck disable=SC2086
-		run -4 --separate-stderr snapmap $words --no-wait
+		run -5 --separate-stderr snapmap $words --no-wait
 		tells "snapmap: $M: another transaction is prepared, nothing has changed; *"
 		# shellcheck disable=SC2086
-		run -4 --separate-stderr snapmap $words --wait 30ms
+		run -5 --separate-stderr snapmap $words --wait 30ms
 		tells "snapmap: $M: another transaction has been prepared all the time, nothing has changed; *"
 	done
 	[ "$(ask commit)" = "commit: done" ]
@@ -98,7 +98,7 @@ info_of() {
 
 @test "a transaction whose owner is killed is no more" {
 	hold 3600000 "$M" key value
-	run -4 snapmap put --no-wait "$M" key other
+	run -5 snapmap put --no-wait "$M" key other
 	kill -9 "$holder"
 	wait "$holder" || :
 	run -0 snapmap put --wait 1m "$M" key other
@@ -167,9 +167,9 @@ info_of() {
 	snapmap create "$M-b" --lease 1h
 	hold 0 "$M-b" key value
 	printf 'put\ta\t1\n' >"$D/one"
-	run -4 --separate-stderr snapmap apply --no-wait "$M" "$D/one" "$M-b" "$D/one"
+	run -5 --separate-stderr snapmap apply --no-wait "$M" "$D/one" "$M-b" "$D/one"
 	tells "snapmap: $M-b: another transaction is prepared*"
-	run -4 --separate-stderr snapmap apply --wait 30ms "$M" "$D/one" "$M-b" "$D/one"
+	run -5 --separate-stderr snapmap apply --wait 30ms "$M" "$D/one" "$M-b" "$D/one"
 	tells "snapmap: $M-b: another transaction has been prepared all the time*"
 	[ "$(version "$M")" = 1 ]
 	# It has not kept the map that was free.
