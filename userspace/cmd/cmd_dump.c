@@ -10,17 +10,18 @@
 #include "progress.h"
 #include "record.h"
 #include "report.h"
+#include "version.h"
 
 static const struct usage usage = {
 	.args = "NAME",
 	.min = 1,
 	.max = 1,
 	.summary = "Print all entries of one snapshot, in no order that means anything.",
-	.description = "'snapmap load' reads the output back, byte for byte.",
+	.description = "'snapmap load' reads the output back, byte for byte.\n\n" VERSION_HELP,
 };
 
-static int dump_items(const char *name, struct snapmap_iter *iter, guint64 total,
-		      const struct format *format)
+static int dump_items(const char *name, const struct snapmap_snapshot *snapshot,
+		      struct snapmap_iter *iter, const struct format *format)
 {
 	g_autoptr(GString) line = g_string_new(NULL);
 	struct snapmap_item item;
@@ -29,14 +30,18 @@ static int dump_items(const char *name, struct snapmap_iter *iter, guint64 total
 	int code = CMD_DONE;
 	int ret = 0;
 
-	progress_begin(&progress, name, "printing", total);
+	progress_begin(&progress, name, "printing", snapmap_pin_header(snapshot)->entries);
 	while (!code && (ret = snapmap_iter_next(iter, &item)) > 0) {
 		g_string_truncate(line, 0);
 		format->append(line, &item);
+		if (snapmap_pin_check(snapshot))
+			break;
 		code = output_write(line);
 		progress_tell(&progress, ++done);
 	}
 	progress_hide(&progress);
+	if (snapmap_pin_check(snapshot))
+		return report_revoked(name, snapshot);
 	if (ret < 0)
 		return report_errno(name,
 				    "the snapshot cannot be read to its end; "
@@ -45,20 +50,21 @@ static int dump_items(const char *name, struct snapmap_iter *iter, guint64 total
 	return code;
 }
 
-static int dump(const char *name, const struct snapmap *map, const struct format *format)
+static int dump(const char *name, const struct snapmap *map, const struct version *at,
+		const struct format *format)
 {
 	struct snapmap_snapshot *snapshot;
 	struct snapmap_iter *iter;
-	int err = snapmap_pin(map, &snapshot);
-	int code;
+	int code = version_pin(name, map, at, &snapshot);
+	int err;
 
-	if (err)
-		return report_errno(name, "the current snapshot cannot be pinned", err);
+	if (code)
+		return code;
 	err = snapmap_iter_new(snapshot, &iter);
 	if (err)
 		code = report_errno(name, "the snapshot cannot be read", err);
 	else
-		code = dump_items(name, iter, snapmap_pin_header(snapshot)->entries, format);
+		code = dump_items(name, snapshot, iter, format);
 	if (!err)
 		snapmap_iter_free(iter);
 	snapmap_unpin(snapshot);
@@ -68,7 +74,10 @@ static int dump(const char *name, const struct snapmap *map, const struct format
 int cmd_dump(int argc, char **argv)
 {
 	g_autofree char *format_name = NULL;
+	g_autofree char *at_text = NULL;
 	const GOptionEntry entries[] = {
+		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &at_text,
+		  "Print version V (default: the current one)", "V" },
 		{ "format", 'f', 0, G_OPTION_ARG_FILENAME, &format_name,
 		  "Format: tsv (default) or jsonl", "FORMAT" },
 		G_OPTION_ENTRY_NULL,
@@ -76,6 +85,7 @@ int cmd_dump(int argc, char **argv)
 	g_auto(GStrv) rest = NULL;
 	const struct format *format;
 	struct snapmap *map;
+	struct version at;
 	int code = options_parse(&usage, entries, argc, argv, &rest);
 
 	if (code != OPTIONS_GO_ON)
@@ -84,10 +94,12 @@ int cmd_dump(int argc, char **argv)
 	if (!format)
 		return report_usage(argv[0], "there is no format '%s'; use tsv or jsonl",
 				    format_name);
-	code = open_map(rest[0], O_RDONLY, &map);
+	code = version_parse(argv[0], at_text, &at);
+	if (!code)
+		code = open_map(rest[0], O_RDONLY, &map);
 	if (code)
 		return code;
-	code = dump(rest[0], map, format);
+	code = dump(rest[0], map, &at, format);
 	snapmap_close(map);
 	return code;
 }

@@ -2,8 +2,8 @@
 /*
  * cmd_get.c - print values
  *
- * One key is read from the mapping. Several are read from one pin, so that they
- * belong to the same version.
+ * One key of the current version is read from the mapping. Several, or an older
+ * version, are read from one pin, so that they belong to the same version.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include "record.h"
 #include "report.h"
 #include "text.h"
+#include "version.h"
 
 static const struct usage usage = {
 	.args = "NAME KEY...",
@@ -26,13 +27,15 @@ static const struct usage usage = {
 	.description =
 		"Values, and the keys of such lines, are printed with the escapes\n"
 		"\\t \\n \\r \\\\ \\xHH. Keys are taken as they stand unless --escaped is given.\n"
-		"When a key is absent the others are printed and the exit code is 1.",
+		"When a key is absent the others are printed and the exit code is 1.\n"
+		"\n" VERSION_HELP,
 };
 
 struct options {
 	gboolean escaped;
 	gboolean as_json;
 	gboolean raw;
+	char *at;
 };
 
 /**
@@ -42,6 +45,7 @@ struct options {
  * @count: their number
  * @items: an item for each of @keys; those not found have no key
  * @version: the version that was read
+ * @snapshot: the pin that it was read from, or NULL
  */
 struct answer {
 	const char *name;
@@ -49,6 +53,7 @@ struct answer {
 	guint count;
 	struct snapmap_item *items;
 	uint64_t version;
+	const struct snapmap_snapshot *snapshot;
 };
 
 /* A @buffer of SNAPMAP_VALUE_MAX holds any value; its pages are not touched in vain. */
@@ -77,13 +82,24 @@ static int get_pinned(const struct snapmap_snapshot *snapshot, struct answer *an
 	guint i;
 	int err;
 
+	answer->snapshot = snapshot;
 	answer->version = snapmap_pin_version(snapshot);
 	for (i = 0; i < answer->count; i++) {
 		err = snapmap_pin_get(snapshot, answer->keys[i].bytes, answer->keys[i].len,
 				      &answer->items[i]);
+		if (err == -ESTALE)
+			return report_revoked(answer->name, snapshot);
 		if (err && err != -ENOENT)
 			return report_errno(answer->name, "a key cannot be looked up", err);
 	}
+	return CMD_DONE;
+}
+
+/* Whether what has been copied out of the snapshot is of that snapshot. */
+static int check_answer(const struct answer *answer)
+{
+	if (answer->snapshot && snapmap_pin_check(answer->snapshot))
+		return report_revoked(answer->name, answer->snapshot);
 	return CMD_DONE;
 }
 
@@ -109,6 +125,7 @@ static int print_text(const struct answer *answer, bool raw)
 {
 	g_autoptr(GString) out = g_string_new(NULL);
 	const struct snapmap_item *item;
+	int code;
 	guint i;
 
 	for (i = 0; i < answer->count; i++) {
@@ -124,7 +141,8 @@ static int print_text(const struct answer *answer, bool raw)
 			g_string_append_c(out, '\n');
 		}
 	}
-	return output_write(out);
+	code = check_answer(answer);
+	return code ? code : output_write(out);
 }
 
 static json_t *item_json(const struct snapmap_item *item)
@@ -160,7 +178,9 @@ static int print_json(const struct answer *answer)
 		else
 			json_array_append_new(missing, missing_json(&answer->keys[i]));
 	}
-	code = output_json(json);
+	code = check_answer(answer);
+	if (!code)
+		code = output_json(json);
 	json_decref(json);
 	return code;
 }
@@ -180,15 +200,14 @@ static int get_one(const struct snapmap *map, struct answer *answer, const struc
 	return code ? code : print(answer, options);
 }
 
-static int get_several(const struct snapmap *map, struct answer *answer,
+static int get_several(const struct snapmap *map, const struct version *at, struct answer *answer,
 		       const struct options *options)
 {
 	struct snapmap_snapshot *snapshot;
-	int err = snapmap_pin(map, &snapshot);
-	int code;
+	int code = version_pin(answer->name, map, at, &snapshot);
 
-	if (err)
-		return report_errno(answer->name, "the current snapshot cannot be pinned", err);
+	if (code)
+		return code;
 	code = get_pinned(snapshot, answer);
 	if (!code)
 		code = print(answer, options);
@@ -196,7 +215,7 @@ static int get_several(const struct snapmap *map, struct answer *answer,
 	return code;
 }
 
-static int get(struct answer *answer, const struct options *options)
+static int get(struct answer *answer, const struct version *at, const struct options *options)
 {
 	g_autofree struct snapmap_item *items = g_new0(struct snapmap_item, answer->count);
 	struct snapmap *map;
@@ -205,8 +224,8 @@ static int get(struct answer *answer, const struct options *options)
 	if (code)
 		return code;
 	answer->items = items;
-	code = answer->count == 1 ? get_one(map, answer, options) :
-				    get_several(map, answer, options);
+	code = answer->count == 1 && !options->at ? get_one(map, answer, options) :
+						    get_several(map, at, answer, options);
 	snapmap_close(map);
 	return code;
 }
@@ -215,21 +234,26 @@ static int run(char **rest, const struct options *options)
 {
 	g_autofree struct argument *keys = NULL;
 	struct answer answer = { .name = rest[0], .count = g_strv_length(rest + 1) };
+	struct version at;
 	int code;
 
 	if (options->raw && (answer.count > 1 || options->as_json))
 		return report_usage("get", "--raw prints one value; give one key and no --json");
-	code = argument_keys("get", rest + 1, options->escaped, &keys);
+	code = version_parse("get", options->at, &at);
+	if (!code)
+		code = argument_keys("get", rest + 1, options->escaped, &keys);
 	if (code)
 		return code;
 	answer.keys = keys;
-	return get(&answer, options);
+	return get(&answer, &at, options);
 }
 
 int cmd_get(int argc, char **argv)
 {
-	struct options options = { FALSE, FALSE, FALSE };
+	struct options options = { .escaped = FALSE };
 	const GOptionEntry entries[] = {
+		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &options.at,
+		  "Read version V (default: the current one)", "V" },
 		ARGUMENT_ESCAPED_ENTRY(&options.escaped),
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &options.as_json,
 		  "Print JSON, with the version of each entry", NULL },
@@ -240,5 +264,8 @@ int cmd_get(int argc, char **argv)
 	g_auto(GStrv) rest = NULL;
 	int code = options_parse(&usage, entries, argc, argv, &rest);
 
-	return code == OPTIONS_GO_ON ? run(rest, &options) : code;
+	if (code == OPTIONS_GO_ON)
+		code = run(rest, &options);
+	g_free(options.at);
+	return code;
 }

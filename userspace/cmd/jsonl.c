@@ -149,14 +149,24 @@ static int append_chunk(const char *chunk, size_t len, void *out)
 	return 0;
 }
 
+/**
+ * json_append_line() - append a JSON text as one line
+ * @out: where to
+ * @json: the text
+ */
+void json_append_line(GString *out, const json_t *json)
+{
+	json_dump_callback(json, append_chunk, out, JSON_COMPACT);
+	g_string_append_c(out, '\n');
+}
+
 static void append(GString *out, const struct snapmap_item *item)
 {
 	json_t *object = json_object();
 
 	json_set_bytes(object, "key", item->key, item->key_len);
 	json_set_bytes(object, "value", item->value, item->value_len);
-	json_dump_callback(object, append_chunk, out, JSON_COMPACT);
-	g_string_append_c(out, '\n');
+	json_append_line(out, object);
 	json_decref(object);
 }
 

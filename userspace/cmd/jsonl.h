@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <jansson.h>
 
+void json_append_line(GString *out, const json_t *json);
 void json_set_bytes(json_t *object, const char *name, const void *bytes, gsize len);
 
 #endif /* SNAPMAP_JSONL_H */

@@ -29,7 +29,10 @@ static const struct verb verbs[] = {
 	{ "apply", cmd_apply, "apply a file of puts and deletes, all or none" },
 	{ "rollback", cmd_rollback, "publish an older version's entries as a new version" },
 	{ "dump", cmd_dump, "print all entries of one snapshot" },
-	{ "watch", cmd_watch, "print a line for each new version" },
+	{ "log", cmd_log, "show the versions that a map keeps" },
+	{ "diff", cmd_diff, "print what differs between two versions" },
+	{ "watch", cmd_watch, "print what changes, version by version" },
+	{ "pins", cmd_pins, "show who has pinned which version" },
 	{ "verify", cmd_verify, "check a snapshot against every rule of the format" },
 };
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define NS_PER_SEC 1000000000ULL
+
 /* GLib refuses signs and spaces before a number, but for a vertical tab. */
 static bool parse_digits(const char *text, guint base, guint64 max, guint64 *out)
 {
@@ -83,6 +85,54 @@ bool parse_duration(const char *text, guint64 *out)
 	if (!ms || !parse_u64(digits, out) || *out > G_MAXUINT64 / ms)
 		return false;
 	*out *= ms;
+	return true;
+}
+
+/* The digits behind a point, as nanoseconds; at most nine. */
+static bool parse_fraction(const char *text, gsize len, guint64 *ns)
+{
+	g_autofree char *digits = g_strndup("000000000", 9);
+
+	if (!len || len > 9)
+		return false;
+	memcpy(digits, text, len);
+	return parse_u64(digits, ns);
+}
+
+static bool parse_date(const char *text, guint64 *seconds)
+{
+	g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+	g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(text, utc);
+
+	if (!time || g_date_time_to_unix(time) < 0)
+		return false;
+	*seconds = (guint64)g_date_time_to_unix(time);
+	return true;
+}
+
+/**
+ * parse_time() - a time
+ * @text: in the notation of ISO 8601, in UTC unless it says another zone, or @
+ *	and seconds since 1970; either with a fraction of up to nine digits
+ * @ns: nanoseconds since 1970
+ *
+ * Return: false when it is none, or none that fits.
+ */
+bool parse_time(const char *text, guint64 *ns)
+{
+	const char *point = strchr(text, '.');
+	gsize len = point ? strspn(point + 1, "0123456789") : 0;
+	g_autofree char *head = g_strndup(text, point ? (gsize)(point - text) : strlen(text));
+	g_autofree char *whole = g_strconcat(head, point ? point + 1 + len : "", NULL);
+	guint64 seconds, fraction = 0;
+
+	if (point && !parse_fraction(point + 1, len, &fraction))
+		return false;
+	if (*text == '@' ? !parse_u64(whole + 1, &seconds) : !parse_date(whole, &seconds))
+		return false;
+	if (seconds > G_MAXUINT64 / NS_PER_SEC - 1)
+		return false;
+	*ns = seconds * NS_PER_SEC + fraction;
 	return true;
 }
 
@@ -190,6 +240,40 @@ char *time_text(guint64 ns)
 }
 
 /**
+ * age_text() - how long something has lasted, for people
+ * @ns: nanoseconds
+ *
+ * Return: a number of at most two units, to be freed.
+ */
+char *age_text(guint64 ns)
+{
+	guint64 seconds = ns / NS_PER_SEC;
+	guint64 minutes = seconds / 60;
+	guint64 hours = minutes / 60;
+
+	if (!minutes)
+		return g_strdup_printf("%.1fs", (double)ns / NS_PER_SEC);
+	if (!hours)
+		return g_strdup_printf("%um%02us", (guint)minutes, (guint)(seconds % 60));
+	if (hours < 24)
+		return g_strdup_printf("%uh%02um", (guint)hours, (guint)(minutes % 60));
+	return g_strdup_printf("%" G_GUINT64_FORMAT "d%02uh", hours / 24, (guint)(hours % 24));
+}
+
+/**
+ * user_name() - a user
+ * @uid: the user
+ *
+ * Return: the name where there is one, else the number; to be freed.
+ */
+char *user_name(uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	return user ? g_strdup(user->pw_name) : g_strdup_printf("%u", uid);
+}
+
+/**
  * owner_name() - USER:GROUP
  * @uid: the user
  * @gid: the group
@@ -198,11 +282,9 @@ char *time_text(guint64 ns)
  */
 char *owner_name(uid_t uid, gid_t gid)
 {
-	const struct passwd *user = getpwuid(uid);
 	const struct group *group = getgrgid(gid);
-	g_autofree char *uid_text = g_strdup_printf("%u", uid);
+	g_autofree char *user = user_name(uid);
 	g_autofree char *gid_text = g_strdup_printf("%u", gid);
 
-	return g_strdup_printf("%s:%s", user ? user->pw_name : uid_text,
-			       group ? group->gr_name : gid_text);
+	return g_strdup_printf("%s:%s", user, group ? group->gr_name : gid_text);
 }

@@ -15,6 +15,8 @@ setup() {
 }
 
 teardown() {
+	# A test that fails may leave a watcher behind, stopped even.
+	[ -z "${watcher-}" ] || kill -KILL "$watcher" 2>/dev/null || :
 	snapmap destroy "$M" 2>/dev/null || :
 }
 
@@ -39,6 +41,15 @@ tells() {
 # version MAP
 version() {
 	snapmap info "$1" | sed -n 's/^version  *//p'
+}
+
+# lines_in FILE N: waits until it has so many lines
+lines_in() {
+	local tries=0
+	until [ "$(wc -l <"$1")" -ge "$2" ]; do
+		[ $((tries++)) -lt 100 ]
+		sleep 0.1
+	done
 }
 
 # The tree may lie where others may not look, so nobody runs a copy of the command.

@@ -67,7 +67,7 @@ load helpers
 }
 
 @test "no such map: every verb says so" {
-	for words in info watch verify dump "put k v" "get k" "del k" "load /dev/null" "apply /dev/null"; do
+	for words in info log pins "diff 1" watch verify dump "dump --at @1" "put k v" "get k" "del k" "load /dev/null" "apply /dev/null"; do
 		read -ra word <<<"$words"
 		run -1 --separate-stderr snapmap "${word[0]}" no-such-map "${word[@]:1}"
 		tells "snapmap: no-such-map: no such map; 'snapmap list' shows those that exist"
@@ -137,7 +137,7 @@ load helpers
 @test "permissions: who may do nothing" {
 	snapmap destroy "$M"
 	snapmap create "$M" --mode 600
-	for words in "info $M" "get $M k" "get $M k l" "dump $M" "watch $M" "verify $M"; do
+	for words in "info $M" "get $M k" "get $M k l" "dump $M" "dump $M --at 1" "log $M" "pins $M" "diff $M 1" "watch $M" "verify $M"; do
 		# shellcheck disable=SC2086
 		run -4 --separate-stderr as_nobody snapmap $words
 		tells "snapmap: $M: you may not read this map (mode 0600, owner root:root); ask its owner"

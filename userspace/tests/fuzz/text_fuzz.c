@@ -121,6 +121,18 @@ static void check_duration(const char *text, size_t digits, guint64 ms)
 	CHECK(ms / times == number && ms % times == 0);
 }
 
+#define NS_PER_SEC 1000000000ULL
+
+/* A time that is taken, or told, reads back as the same. */
+static void check_time(guint64 ns)
+{
+	g_autofree char *text = time_text(ns);
+	guint64 again;
+
+	if (ns / NS_PER_SEC < G_MAXUINT64 / NS_PER_SEC)
+		CHECK(parse_time(text, &again) && again == ns);
+}
+
 /* A number that is taken has only the characters that it may have. */
 static void fuzz_numbers(const void *bytes, size_t size)
 {
@@ -131,9 +143,10 @@ static void fuzz_numbers(const void *bytes, size_t size)
 
 	if (parse_u64(text, &number)) {
 		g_autofree char *again = size_text(number);
-		g_autofree char *when = time_text(number);
+		g_autofree char *age = age_text(number);
 
-		CHECK(digits && !text[digits] && strlen(again) <= 5 && *when);
+		CHECK(digits && !text[digits] && strlen(again) <= 5 && *age);
+		check_time(number);
 		CHECK(number == strtoull(text, NULL, 10));
 	}
 	if (parse_size(text, &number)) {
@@ -143,6 +156,10 @@ static void fuzz_numbers(const void *bytes, size_t size)
 	}
 	if (parse_duration(text, &number))
 		check_duration(text, digits, number);
+	if (parse_time(text, &number)) {
+		check_time(number);
+		CHECK(*text != '@' || number / NS_PER_SEC == strtoull(text + 1, NULL, 10));
+	}
 	if (parse_mode(text, &mode))
 		CHECK(mode <= 0777 && mode == strtoul(text, NULL, 8));
 	g_free(text);

@@ -5,7 +5,7 @@
 
 bats_require_minimum_version 1.5.0
 
-VERBS="create set destroy list info put get del load apply rollback dump watch verify"
+VERBS="create set destroy list info put get del load apply rollback dump log diff watch pins verify"
 
 setup() {
 	[ ! -e /dev/snapmap/control ] || skip "the module is loaded here"
@@ -36,12 +36,13 @@ setup() {
 }
 
 @test "a missing argument, one too many, an unknown option are wrong usage" {
-	for words in create set destroy info "put m" "put m k" "get m" "del m" "load m" "apply m" "rollback m" dump watch verify; do
+	for words in create set destroy info "put m" "put m k" "get m" "del m" "load m" "apply m" "rollback m" dump log diff "diff m" watch pins verify; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == "snapmap: ${words%% *}: an argument is missing; usage: snapmap "* ]]
 	done
-	for words in "create a b" "set a b" "list a" "info a b" "rollback a 1 2" "put m k v w" "load m f g" "apply $(seq -s ' ' 130)" "dump a b" "watch a b"; do
+	for words in "create a b" "set a b" "list a" "info a b" "rollback a 1 2" "put m k v w" "load m f g" \
+		"apply $(seq -s ' ' 130)" "dump a b" "log a b" "diff a 1 2 3" "watch a b" "pins a b"; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == *"too many arguments"* ]]
@@ -79,7 +80,12 @@ setup() {
 		["load m f --stamp x"]="no stamp" ["apply m f --if-newer"]="give a --stamp"
 		["apply m f --merge"]="Unknown option --merge"
 		["get m k l --raw"]="one value" ["get m k --raw --json"]="one value"
-		["watch m --count 0"]="no number of lines" ["watch m --count x"]="no number of lines"
+		["watch m --count 0"]="no number of versions" ["watch m --count x"]="no number of versions"
+		["watch m --keys="]="a key is empty" ["watch m -e --keys \\q"]="bad escape"
+		["diff m 1 --json --apply"]="exclude each other" ["watch m -j -a"]="exclude each other"
+		["watch m --from x"]="neither a version nor a time"
+		["get m k --at 0"]="neither a version nor a time" ["dump m --at -1"]="neither a version nor a time"
+		["diff m 1 yesterday"]="neither a version nor a time" ["diff m @ 1"]="neither a version nor a time"
 		["load m f --format xml"]="no format 'xml'" ["dump m --format xml"]="no format 'xml'"
 		["put -e m k\\q v"]="bad escape" ["get -e m \\x0"]="bad escape"
 	)
@@ -88,6 +94,23 @@ setup() {
 		run -2 --separate-stderr snapmap $words
 		[[ $stderr == *"${wrong[$words]}"* && -z $output ]] || {
 			echo "$words: $stderr"
+			return 1
+		}
+	done
+}
+
+@test "times are taken in these forms, and in no others" {
+	for time in 7 @0 @1795406400 @1795406400.5 @1795406400.123456789 2026-11-23T04:00:00Z 20261123T040000Z \
+		2026-11-23T04:00:00 2026-11-23T04:00:00.000000001Z 2026-11-23T04:00:00.5+02:00 "2026-11-23 04:00:00"; do
+		run -4 --separate-stderr snapmap get m k --at "$time"
+		[[ $stderr == *"is the snapmap module loaded?" ]]
+	done
+	for time in "" 0 -1 1.5 @ @-1 @1. @1.1234567890 @.5 @1,5 @99999999999999999999 2026-11-23 04:00 \
+		2026-13-01T00:00:00Z 2026-11-23T25:00:00Z 1969-12-31T23:59:59Z 2600-01-01T00:00:00Z \
+		2026-11-23T04:00:00.Z 2026-11-23T04:00:00ZZ 2026-11-23T04:00:00.1x now; do
+		run -2 --separate-stderr snapmap get m k --at "$time"
+		[[ $stderr == *"'$time' is neither a version nor a time; "* ]] || {
+			echo "$time: $stderr"
 			return 1
 		}
 	done
@@ -113,7 +136,7 @@ setup() {
 
 @test "without the module every verb asks for it" {
 	for words in "create m" "set m --history 2" "destroy m" list "info m" "put m k v" "get m k" "del m k" "load m /dev/null" \
-		"apply m /dev/null" "rollback m 1" "dump m" "watch m" "verify m"; do
+		"apply m /dev/null" "rollback m 1" "dump m" "log m" "diff m 1" "watch m" "pins m" "verify m"; do
 		# shellcheck disable=SC2086
 		run -4 --separate-stderr snapmap $words
 		[[ $stderr == *"is the snapmap module loaded?" && -z $output ]] || {
