@@ -21,8 +21,9 @@
  *			TXN_ADD are given
  *	EBADFD		a transaction has been prepared and takes no more (write,
  *			TXN_ADD), or has been committed or aborted
- *	EBUSY		another transaction is prepared, and the caller does not want to
- *			wait; nothing has changed
+ *	EBUSY		a commit: another writer is at work, or has prepared a
+ *			transaction, and the caller does not want to wait; nothing has
+ *			changed
  *	ECANCELED	a condition of a commit did not hold; nothing has changed;
  *			@version and @failed_op say where
  *	EEXIST		CREATE: a map of that name exists; TXN_ADD: the transaction has
@@ -36,7 +37,7 @@
  *			transaction: COMMIT, ROLLBACK, TXN_PREPARE, TXN_COMMIT; once
  *			such a call builds, only a fatal signal); nothing has changed
  *	EINVAL		an unknown flag, a reserved member that is not 0, a malformed
- *			name, mode, limit, operation or time; a version that has not been
+ *			name, mode, limit, operation, size or time; a version that has not been
  *			published yet; a descriptor that is no map; mmap: private, or
  *			past the span
  *	EMFILE		PIN, PIN_SET, TXN: the process has as many descriptors as it may
@@ -96,7 +97,8 @@
  * @uid: owner of the node, in the caller's user namespace
  * @gid: group of the node, in the caller's user namespace
  * @limit: the most memory that the map may take, in bytes; 0 for the module's
- *	default_limit. It covers every snapshot that is still needed
+ *	default_limit. It covers every snapshot that is still needed, but not the
+ *	few hundred bytes for each snapshot and each pin that say what it is
  * @history: how many snapshots it keeps for PIN, LOG and ROLLBACK, the current
  *	one included, at most SNAPMAP_HISTORY_MAX; 0 for 1. When a commit would
  *	not fit into the limit otherwise, the oldest go
@@ -251,7 +253,7 @@ struct snapmap_op {
 #define SNAPMAP_COMMIT_STAMP		(1U << 2)	/* set the snapshot's stamp */
 /* With SNAPMAP_COMMIT_STAMP: only if the stamp is larger than the current snapshot's. */
 #define SNAPMAP_COMMIT_STAMP_GROWS	(1U << 3)
-#define SNAPMAP_COMMIT_NOWAIT		(1U << 4)	/* do not wait for a prepared transaction */
+#define SNAPMAP_COMMIT_NOWAIT		(1U << 4)	/* do not wait for another writer */
 
 #define SNAPMAP_NO_OP	(~0ULL)
 
