@@ -2,12 +2,13 @@
 /*
  * cmd_rollback.c - publish an older snapshot's entries as a new version
  */
+#include <errno.h>
 #include <fcntl.h>
 
 #include "cmd.h"
-#include "number.h"
 #include "options.h"
 #include "report.h"
+#include "version.h"
 #include "writing.h"
 
 static const struct usage usage = {
@@ -15,35 +16,43 @@ static const struct usage usage = {
 	.min = 2,
 	.max = 2,
 	.summary = "Publish the entries of version V, which the map still keeps, as a new version.",
-	.description =
-		"'snapmap log' shows the versions that a map keeps. The time that this takes\n"
-		"follows what differs between the two versions, not what the map holds.",
+	.description = VERSION_HELP "\n"
+				    "The time that this takes follows what differs between the two "
+				    "versions, not\n"
+				    "what the map holds.",
 };
 
-static int rollback(const char *name, guint64 to, const struct snapmap_commit_opts *opts)
+static int rollback(const char *name, struct snapmap *map, const struct version *version,
+		    const struct snapmap_commit_opts *opts)
 {
-	struct snapmap *map;
-	int code = open_map(name, O_RDWR, &map);
+	uint64_t to;
+	int code = version_find(name, map, version, &to);
 	int err;
 
 	if (code)
 		return code;
 	err = snapmap_rollback(map, to, opts, NULL);
-	snapmap_close(map);
-	return err ? report_rollback(name, to, err) : CMD_DONE;
+	if (err == -ESTALE || err == -EINVAL)
+		return report_version(name, map, to, err);
+	return err ? report_commit(name, err) : CMD_DONE;
 }
 
 static int run(char **rest, const struct writing *writing)
 {
 	struct snapmap_commit_opts opts;
-	guint64 to;
+	struct version version;
+	struct snapmap *map;
 	int code = writing_parse("rollback", writing, &opts);
 
+	if (!code)
+		code = version_parse("rollback", rest[1], &version);
+	if (!code)
+		code = open_map(rest[0], O_RDWR, &map);
 	if (code)
 		return code;
-	if (!parse_u64(rest[1], &to) || !to)
-		return report_usage("rollback", "'%s' is no version; use a number", rest[1]);
-	return rollback(rest[0], to, &opts);
+	code = rollback(rest[0], map, &version, &opts);
+	snapmap_close(map);
+	return code;
 }
 
 int cmd_rollback(int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "input.h"
 #include "output.h"
 #include "report.h"
+#include "version.h"
 
 /* --- opening --- */
 
@@ -169,8 +170,7 @@ static int compare(const struct loading *loading, const struct part *part,
 		err = dry_run_add_up(&run, loading->opts.flags & SNAPMAP_COMMIT_REPLACE, sum);
 	dry_run_end(&run);
 	if (err)
-		return report_failure(part->name, "the version that the file was compared with has "
-						  "been revoked meanwhile; try again");
+		return report_revoked(part->name, snapshot);
 	return code;
 }
 

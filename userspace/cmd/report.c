@@ -186,32 +186,6 @@ int report_commit(const char *name, int err)
 }
 
 /**
- * report_rollback() - why a map cannot be rolled back
- * @name: the map
- * @to: the version
- * @err: what snapmap_rollback() returned
- *
- * Return: the exit code.
- */
-int report_rollback(const char *name, guint64 to, int err)
-{
-	switch (err) {
-	case -ESTALE:
-		return report_not_found(name,
-					"it does not keep version %" G_GUINT64_FORMAT
-					" any more; 'snapmap log' shows what it keeps",
-					to);
-	case -EINVAL:
-		return report_not_found(name,
-					"there has been no version %" G_GUINT64_FORMAT
-					" yet; 'snapmap log' shows what it keeps",
-					to);
-	default:
-		return report_commit(name, err);
-	}
-}
-
-/**
  * open_map() - open a map or say why not
  * @name: the map
  * @flags: O_RDONLY or O_RDWR

@@ -22,7 +22,6 @@ int report_errno(const char *subject, const char *doing, int err);
 int report_open(const char *name, int flags, int err);
 int report_control(const char *name, const char *verb, int err);
 int report_commit(const char *name, int err);
-int report_rollback(const char *name, guint64 to, int err);
 int open_map(const char *name, int flags, struct snapmap **out);
 
 #endif /* SNAPMAP_REPORT_H */

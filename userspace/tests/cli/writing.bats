@@ -50,11 +50,24 @@ facts() {
 	run -3 --separate-stderr snapmap rollback --stamp 5 --if-newer "$M" 4
 	tells "snapmap: $M: its stamp is this one or a larger one already*"
 	run -1 --separate-stderr snapmap rollback "$M" 1
-	tells "snapmap: $M: it does not keep version 1 any more; *"
+	tells "snapmap: $M: version 1 is gone; it keeps 2 to 5"
 	run -1 --separate-stderr snapmap rollback "$M" 6
-	tells "snapmap: $M: there has been no version 6 yet; *"
+	tells "snapmap: $M: there is no version 6 yet; it keeps 2 to 5"
 	[ "$(version "$M")" = 5 ]
 	run -0 snapmap verify "$M"
+}
+
+@test "rollback: to what was current at a time" {
+	snapmap set "$M" --history 10
+	snapmap put "$M" k old
+	time=$(snapmap info --json "$M" | jq -r .published)
+	snapmap put "$M" k new
+	snapmap rollback "$M" "$time"
+	run -0 snapmap get "$M" k
+	is old
+	run -1 --separate-stderr snapmap rollback "$M" 2001-01-01T00:00:00Z
+	tells "snapmap: $M: it keeps no version as old as 2001-01-01T00:00:00.000000000Z; *"
+	[ "$(version "$M")" = 4 ]
 }
 
 @test "stamps: set, kept, and growing when that is asked for" {

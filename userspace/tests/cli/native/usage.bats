@@ -69,7 +69,7 @@ setup() {
 		["set m --lease 1d"]="from 1ms to 1h" ["set m --lease ms"]="from 1ms to 1h"
 		["set m --lease 99999999999999999999h"]="from 1ms to 1h"
 		["set m --pins never"]="refuse or revoke" ["set m"]="nothing is to change"
-		["rollback m 0"]="no version" ["rollback m x"]="no version"
+		["rollback m 0"]="neither a version nor a time" ["rollback m x"]="neither a version nor a time"
 		["put m k v --stamp x"]="no stamp" ["del m k --stamp -1"]="no stamp"
 		["rollback m 1 --stamp 18446744073709551616"]="no stamp"
 		["put m k v --if-newer"]="give a --stamp"
