@@ -676,6 +676,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_pins_are_listed_in_pieces),
 	map_test(test_random_pins_of_versions_B_G),
 	map_test(test_versions_are_pinned_beside_a_writer_A_B),
+	caught_test("history", test_history_keeps_the_latest_B),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 
