@@ -10,7 +10,7 @@
 
 #include "torture.h"
 
-static void note_error(struct actor *actor, const char *where, int err)
+void actor_error(struct actor *actor, const char *where, int err)
 {
 	int none = 0;
 
@@ -18,12 +18,12 @@ static void note_error(struct actor *actor, const char *where, int err)
 		snprintf(actor->deeds->where, sizeof(actor->deeds->where), "%s", where);
 }
 
-static bool going_on(const struct actor *actor)
+bool actor_goes_on(const struct actor *actor)
 {
 	return !atomic_load(&actor->stage->stop);
 }
 
-static bool is_refusal(int err)
+bool actor_is_refusal(int err)
 {
 	return err == -ENOSPC || err == -ENOMEM;
 }
@@ -54,10 +54,10 @@ static void count_write(struct actor *actor, const struct writer *writer, int er
 		actor->deeds->commits++;
 	} else if (err == -ECANCELED) {
 		actor->deeds->conflicts++;
-	} else if (is_refusal(err)) {
+	} else if (actor_is_refusal(err)) {
 		actor->deeds->refused++;
 	} else {
-		note_error(actor, "commit", err);
+		actor_error(actor, "commit", err);
 	}
 }
 
@@ -78,12 +78,12 @@ void actor_write(struct actor *actor)
 
 	writer.fd = map_open(MAP_NAME, O_RDWR);
 	if (writer.fd < 0) {
-		note_error(actor, "open", writer.fd);
+		actor_error(actor, "open", writer.fd);
 		return;
 	}
 	writer.version = map_version(writer.fd);
 	ask_for_failures();
-	while (going_on(actor)) {
+	while (actor_goes_on(actor)) {
 		count_write(actor, &writer, write_once(actor, &writer));
 		if (!random_below(&actor->rng, 30))
 			nap(random_below(&actor->rng, 20000));
@@ -148,19 +148,19 @@ void actor_churn(struct actor *actor)
 {
 	int err, fd;
 
-	while (going_on(actor)) {
+	while (actor_goes_on(actor)) {
 		err = map_create(CHURN_NAME, 16 * MIB);
-		if (is_refusal(err))
+		if (actor_is_refusal(err))
 			continue;
 		fd = err ? err : map_open(CHURN_NAME, O_RDWR);
 		if (fd < 0) {
-			note_error(actor, "create", fd);
+			actor_error(actor, "create", fd);
 			return;
 		}
 		err = use_and_destroy(actor, fd);
 		close(fd);
-		if (err && !is_refusal(err))
-			note_error(actor, "churn", err);
+		if (err && !actor_is_refusal(err))
+			actor_error(actor, "churn", err);
 		actor->deeds->churned++;
 		nap(random_below(&actor->rng, 300000));
 	}
@@ -188,7 +188,7 @@ static void touch(const struct actor *actor, char *data, size_t bytes)
 {
 	size_t at;
 
-	for (at = 0; at < bytes && going_on(actor); at += PAGE) {
+	for (at = 0; at < bytes && actor_goes_on(actor); at += PAGE) {
 		data[at] = 1;
 		if (at % MIB == 0)
 			actor->deeds->squeezed++;
@@ -211,7 +211,7 @@ static void squeeze(struct actor *actor)
 
 void actor_squeeze(struct actor *actor)
 {
-	while (going_on(actor)) {
+	while (actor_goes_on(actor)) {
 		nap(random_below(&actor->rng, 1000000));
 		squeeze(actor);
 	}

@@ -50,7 +50,7 @@ struct torture {
 	struct actor actor;
 	int fd;
 	pid_t readers[READERS_MAX];
-	pid_t actors[ACTORS_MAX + 2];
+	pid_t actors[ACTORS_MAX];
 	unsigned int actor_count;
 	u64 rng;
 	unsigned int crashed;
@@ -88,7 +88,7 @@ static int set_up_map(struct torture *torture)
 	err = writer_init(&writer, torture->fd, random_next(&torture->rng));
 	atomic_store(&torture->stage->committed, writer.version);
 	writer_exit(&writer);
-	return err;
+	return err ? err : kept_set_up();
 }
 
 static void start_all(struct torture *torture)
@@ -106,6 +106,12 @@ static void start_all(struct torture *torture)
 		start_actor(torture, actor_write);
 	start_actor(torture, actor_churn);
 	start_actor(torture, actor_squeeze);
+	start_actor(torture, actor_transact);
+	start_actor(torture, actor_transact);
+	start_actor(torture, actor_roll_back);
+	start_actor(torture, actor_hold);
+	start_actor(torture, actor_pin_sets);
+	start_actor(torture, actor_watch);
 }
 
 /* ------------------------------------------------------------- while it runs */
@@ -155,6 +161,10 @@ static void print_progress(const struct torture *torture, unsigned int seconds)
 	       "%llu MiB squeezed\n",
 	       seconds, deeds->commits, deeds->conflicts, deeds->refused,
 	       all_lookups(torture->stage), deeds->churned, deeds->squeezed);
+	printf("        of versions: %llu commits, %llu turns lost, %llu pins read, %llu stale, "
+	       "%llu pairs, %llu replayed\n",
+	       deeds->kept_commits, deeds->lost_turns, deeds->pins_read, deeds->pins_stale,
+	       deeds->pairs, deeds->replayed);
 	fflush(stdout);
 }
 
@@ -253,9 +263,9 @@ static bool deeds_are_fine(const struct deeds *deeds)
 {
 	if (deeds->error)
 		printf("%s: unexpected %s\n", deeds->where, strerror(-deeds->error));
-	if (!deeds->commits)
+	if (!deeds->commits || !deeds->kept_commits)
 		printf("nothing was committed\n");
-	return !deeds->error && deeds->commits;
+	return !deeds->error && deeds->commits && deeds->kept_commits;
 }
 
 /* Prints what was found; true when that is nothing. */
@@ -269,7 +279,7 @@ static bool judge(struct torture *torture)
 	fine &= deeds_are_fine(torture->actor.deeds);
 	fine &= !torture->crashed;
 	if (!torture->options.broken)
-		fine &= nothing_has_leaked(torture);
+		fine &= nothing_has_leaked(torture) & kept_is_given_back();
 	fine &= !torture->options.readers || all_lookups(torture->stage);
 	kernel_print_ages();
 	return fine;
@@ -374,6 +384,7 @@ static bool run(struct torture *torture)
 	if (broken)
 		kernel_break("");
 	close(torture->fd);
+	kept_tear_down();
 	return !map_destroy(MAP_NAME) && fine;
 }
 

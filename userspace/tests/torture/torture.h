@@ -10,7 +10,10 @@
 #define MAP_NAME   "snapmap-torture"
 #define CHURN_NAME "snapmap-torture-churn"
 #define LIMIT	   (24 * MIB)
-#define ACTORS_MAX 8
+#define KEPT_NAME  "snapmap-torture-kept"
+#define PAIR_NAME  "snapmap-torture-pair"
+#define KEPT_LIMIT (384ULL << 10)
+#define ACTORS_MAX 16
 
 /**
  * struct options - the command line
@@ -37,6 +40,12 @@ struct options {
  * @refused: for lack of memory or for the limit
  * @churned: maps that were created, used and destroyed
  * @squeezed: MiB that were taken from the system for a while
+ * @kept_commits: commits to the map with a history
+ * @lost_turns: leases that ended, and waits for them that did; versions that were gone
+ * @pins_read: pins that showed what they must
+ * @pins_stale: pins that had been revoked
+ * @pairs: sets of pins that showed one transaction on both maps
+ * @replayed: steps of a watcher whose changes led exactly to the next snapshot
  * @error: first errno that nobody expects, 0 for none
  * @where: what it came from
  */
@@ -46,6 +55,12 @@ struct deeds {
 	_Atomic u64 refused;
 	_Atomic u64 churned;
 	_Atomic u64 squeezed;
+	_Atomic u64 kept_commits;
+	_Atomic u64 lost_turns;
+	_Atomic u64 pins_read;
+	_Atomic u64 pins_stale;
+	_Atomic u64 pairs;
+	_Atomic u64 replayed;
 	_Atomic int error;
 	char where[64];
 };
@@ -69,6 +84,19 @@ void actor_write(struct actor *actor);	 /* commits of all sizes, some with faili
 void actor_churn(struct actor *actor);	 /* creates and destroys a map under a pin */
 void actor_squeeze(struct actor *actor); /* takes the system's memory away */
 pid_t actor_start(const struct actor *like, actor_fn run);
+void actor_error(struct actor *actor, const char *where, int err);
+bool actor_goes_on(const struct actor *actor);
+bool actor_is_refusal(int err);
+
+/* kept.c */
+int kept_set_up(void);
+void kept_tear_down(void);
+bool kept_is_given_back(void);
+void actor_transact(struct actor *actor);  /* all that can become of a transaction */
+void actor_roll_back(struct actor *actor); /* to any version that is kept */
+void actor_hold(struct actor *actor);	   /* reads old versions and pins that are revoked */
+void actor_pin_sets(struct actor *actor);  /* looks at both maps at one moment */
+void actor_watch(struct actor *actor);	   /* replays what differs */
 
 /* kernel.c: the test module's part; all return false when there is none */
 bool kernel_break(const char *name);
