@@ -5,11 +5,14 @@
  *
  * The second snapshot is the image's own but for the path to one leaf.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* Needs what is above. */
 #include <cmocka.h>
@@ -210,6 +213,125 @@ static void test_revoked(void **state)
 	assert_int_equal(snapmap_iter_new(&image.snapshot, &iter), -ESTALE);
 }
 
+/* ------------------------------------------------------------- blocks that change meanwhile */
+
+#define CHANGING_BLOCKS (SECOND_LEAF + SNAPMAP_LEAF_BLOCKS_MAX)
+#define CHANGING_BYTES	((size_t)CHANGING_BLOCKS << SNAPMAP_BLOCK_SHIFT)
+#define FAULTS_SEEN	300000
+
+static volatile u8 touched;
+
+/* Both snapshots, in a mapping whose last byte is the last before memory that faults. */
+static u8 *make_changing(struct snapmap_mapping *mapping)
+{
+	size_t room = (CHANGING_BYTES + 4095) & ~(size_t)4095;
+	u8 *base =
+		mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u32 changed, removed;
+
+	assert_ptr_not_equal(base, MAP_FAILED);
+	assert_int_equal(mprotect(base + room, 4096, PROT_NONE), 0);
+	make_both(&changed, &removed);
+	base += room - CHANGING_BYTES;
+	memcpy(base, image.bytes, CHANGING_BYTES);
+	*mapping = (struct snapmap_mapping){ .view = { base, CHANGING_BLOCKS }, .refs = 1 };
+	image.snapshot.mapping = mapping;
+	second.mapping = mapping;
+	return base;
+}
+
+struct changer {
+	u8 *base;
+	int stop;
+};
+
+/* Any word of nodes and leaves, or, more often, one that holds an entry's lengths. */
+static volatile u32 *choose_word(const struct changer *changer, u64 random)
+{
+	u32 first = IMAGE_TOP << SNAPMAP_BLOCK_SHIFT;
+	u32 place = image.place[(random >> 32) % IMAGE_ENTRIES];
+
+	if (random % 4 == 0)
+		place = first + (u32)(random >> 32) % (u32)(CHANGING_BYTES - first);
+	else
+		place += offsetof(struct snapmap_entry, value_len) + (random & 4);
+	return (volatile u32 *)(changer->base + (place & ~3U));
+}
+
+/* Words go to and fro between what they are and anything, until told to stop. */
+static void *change_blocks(void *data)
+{
+	struct changer *changer = data;
+	u64 random = 88172645463325252ULL;
+	volatile u32 *word;
+	u32 was;
+	int i;
+
+	while (!__atomic_load_n(&changer->stop, __ATOMIC_RELAXED)) {
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		word = choose_word(changer, random >> 8);
+		was = *word;
+		for (i = 0; i < 1000; i++) {
+			*word = (u32)(random >> 7);
+			*word = was;
+		}
+	}
+	return NULL;
+}
+
+static void touch(const void *bytes, size_t len)
+{
+	const u8 *at = bytes;
+	size_t i;
+
+	for (i = 0; i < len; i += 61)
+		touched = at[i];
+	if (len)
+		touched = at[len - 1];
+}
+
+/* Returns how many faults a verification has found. */
+static int read_everything(const struct snapmap_snapshot *snapshot)
+{
+	static const struct snapmap_verify_ops ops = { .fault = on_fault };
+	struct snapmap_change change;
+	struct snapmap_iter *iter;
+	struct snapmap_item item;
+	struct snapmap_diff *diff;
+	int faults = 0;
+
+	if (!snapmap_iter_new(snapshot, &iter)) {
+		while (snapmap_iter_next(iter, &item) > 0)
+			touch(item.value, item.value_len);
+		snapmap_iter_free(iter);
+	}
+	assert_int_equal(snapmap_diff_new(snapshot, &second, &diff), 0);
+	while (snapmap_diff_next(diff, &change) > 0) {
+		touch(change.key, change.key_len);
+		touch(change.before.value, change.before.value_len);
+		touch(change.after.value, change.after.value_len);
+	}
+	snapmap_diff_free(diff);
+	snapmap_verify(snapshot, &ops, &faults);
+	return faults;
+}
+
+/* Promise H: as a revoked pin's blocks do. */
+static void test_blocks_change_meanwhile(void **state)
+{
+	struct snapmap_mapping mapping;
+	struct changer changer = { .base = make_changing(&mapping) };
+	pthread_t thread;
+	int faults = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, change_blocks, &changer), 0);
+	while (faults < FAULTS_SEEN)
+		faults += read_everything(&image.snapshot);
+	__atomic_store_n(&changer.stop, 1, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_added),
 		cmocka_unit_test(test_other_map),
 		cmocka_unit_test(test_revoked),
+		cmocka_unit_test(test_blocks_change_meanwhile),
 	};
 
 	return cmocka_run_group_tests_name("diff", tests, NULL, NULL);
