@@ -18,3 +18,11 @@ fails() {
 @test "a dry run that counts every line of a key" {
 	fails dry_run_broken test_against_a_model
 }
+
+@test "a revoked pin that is read all the same" {
+	fails diff_broken test_revoked
+}
+
+@test "a watch that goes on behind what it could not tell" {
+	fails watch_broken test_revoked
+}
