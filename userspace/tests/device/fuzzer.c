@@ -58,9 +58,24 @@ static void step_open(struct fuzzer *fuzzer)
 
 static struct target *any_target(struct fuzzer *fuzzer)
 {
-	struct target *target = &fuzzer->session->target[below(fuzzer, FDS)];
+	struct target *target;
+	u32 tries = 4;
 
+	do
+		target = &fuzzer->session->target[below(fuzzer, FDS)];
+	while (!target->kind && --tries);
 	return target->kind ? target : NULL;
+}
+
+/* A transaction, when there is one and chance wants it, for there are few of them. */
+static struct target *target_of_call(struct fuzzer *fuzzer)
+{
+	struct target *target = any_target(fuzzer);
+	u32 tries = one_in(fuzzer, 4) ? 20 : 0;
+
+	while (tries-- && (!target || target->kind != ON_TXN))
+		target = any_target(fuzzer);
+	return target;
 }
 
 static void step_close(struct fuzzer *fuzzer)
@@ -90,12 +105,34 @@ static void step_read(struct fuzzer *fuzzer)
 		give_up(fuzzer->session, "read: %zd, errno %d", got, errno);
 }
 
+/* A piece of a batch, most often the whole of it, from where it is or where nothing is. */
+static void step_write(struct fuzzer *fuzzer)
+{
+	struct target *target = any_target(fuzzer);
+	u64 bytes = random_batch(fuzzer);
+	const u8 *from = fuzzer->area;
+	ssize_t ret;
+
+	if (!target || target->kind != ON_TXN)
+		return;
+	if (one_in(fuzzer, 3))
+		bytes = below(fuzzer, bytes + 1);
+	if (one_in(fuzzer, 10))
+		from += AREA - below(fuzzer, bytes + 1);
+	ret = write(target->fd, from, bytes);
+	if (ret > (ssize_t)bytes ||
+	    (ret < 0 && errno != EBADFD && errno != ETIME && errno != EFAULT && errno != ENOMEM))
+		give_up(fuzzer->session, "write: %zd, errno %d", ret, errno);
+}
+
 /* ------------------------------------------------------------- ioctls */
 
 /* Pins would soon take all places. */
-static void keep_pin(struct fuzzer *fuzzer, int fd)
+static void keep_opened(struct fuzzer *fuzzer, const struct call *call, int fd)
 {
-	if (one_in(fuzzer, 5))
+	if (call == &calls[CALL_TXN])
+		keep_fd(fuzzer->session, fd, ON_TXN, O_WRONLY);
+	else if (one_in(fuzzer, 5))
 		keep_fd(fuzzer->session, fd, ON_PIN, O_RDONLY);
 	else
 		close(fd);
@@ -104,7 +141,7 @@ static void keep_pin(struct fuzzer *fuzzer, int fd)
 static void step_ioctl(struct fuzzer *fuzzer)
 {
 	struct session *session = fuzzer->session;
-	struct attempt attempt = { .target = any_target(fuzzer) };
+	struct attempt attempt = { .target = target_of_call(fuzzer) };
 	void *args;
 	int ret;
 
@@ -124,7 +161,7 @@ static void step_ioctl(struct fuzzer *fuzzer)
 		__atomic_fetch_add(&session->shared->good[attempt.call - calls], 1,
 				   __ATOMIC_RELAXED);
 	if (ret > 0)
-		keep_pin(fuzzer, ret);
+		keep_opened(fuzzer, attempt.call, ret);
 }
 
 /* ------------------------------------------------------------- mappings */
@@ -297,8 +334,10 @@ static void step(struct fuzzer *fuzzer, bool may_fork)
 		step_mmap(fuzzer);
 	else if (what < 92)
 		step_mapping(fuzzer);
-	else if (what < 98)
+	else if (what < 95)
 		step_read(fuzzer);
+	else if (what < 98)
+		step_write(fuzzer);
 	else if (may_fork && what == 98)
 		step_threads(fuzzer);
 	else if (may_fork)

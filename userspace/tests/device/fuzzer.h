@@ -26,7 +26,7 @@ struct fuzz_shared {
 	u64 mapped;
 };
 
-#define FDS	 12
+#define FDS	 16
 #define MAPPINGS 6
 #define AREA	 (64 * PAGE) /* memory of a thread: batches, keys, values */
 
@@ -92,6 +92,9 @@ static inline bool one_in(struct fuzzer *fuzzer, u32 n)
 /* Ends the process, and says why. */
 void give_up(struct session *session, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
+
+/* A batch at the beginning of the area; returns its bytes. */
+u64 random_batch(struct fuzzer *fuzzer);
 
 /* The name of a map that there may be. */
 void random_name(struct fuzzer *fuzzer, u8 *name);

@@ -8,6 +8,7 @@
 #define OPS_MAX 8
 #define KEYS	24
 #define WAIT_NS 1000000 /* nobody is there to end a longer wait */
+#define LEASE	20	/* ms; nor to end a longer lease */
 
 void give_up(struct session *session, const char *format, ...)
 {
@@ -58,8 +59,7 @@ static u32 random_value_len(struct fuzzer *fuzzer)
 	return one_in(fuzzer, 50) ? 70000 : len[below(fuzzer, ARRAY_SIZE(len))];
 }
 
-/* A batch at the beginning of the area; returns its bytes. */
-static u64 random_batch(struct fuzzer *fuzzer)
+u64 random_batch(struct fuzzer *fuzzer)
 {
 	u32 ops = below(fuzzer, OPS_MAX + 1);
 	u8 *to = fuzzer->area;
@@ -98,21 +98,131 @@ static void fill_create(struct fuzzer *fuzzer, struct snapmap_create *create)
 	random_name(fuzzer, create->name);
 	create->mode = one_in(fuzzer, 2) ? 0600 : below(fuzzer, 01000);
 	create->limit = limits[below(fuzzer, ARRAY_SIZE(limits))];
+	create->history = one_in(fuzzer, 2) ? 0 : below(fuzzer, 40);
+	create->flags = one_in(fuzzer, 2) ? SNAPMAP_MAP_REVOKE : 0;
+}
+
+static void fill_set(struct fuzzer *fuzzer, struct snapmap_set *set)
+{
+	random_name(fuzzer, set->name);
+	set->mask = below(fuzzer, 8);
+	if (set->mask & SNAPMAP_SET_FLAGS)
+		set->flags = below(fuzzer, 2);
+	if (set->mask & SNAPMAP_SET_HISTORY)
+		set->history = below(fuzzer, 40);
+}
+
+/* Leases last no longer than others can wait for. */
+static void shorten_leases(struct fuzzer *fuzzer, const struct call *call, union any_args *args)
+{
+	u32 *lease = NULL;
+
+	if (call == &calls[CALL_CREATE])
+		lease = &args->create.lease_ms;
+	else if (call == &calls[CALL_SET] && args->set.mask & SNAPMAP_SET_LEASE)
+		lease = &args->set.lease_ms;
+	if (lease && *lease <= SNAPMAP_LEASE_MAX)
+		*lease = 1 + below(fuzzer, LEASE);
+}
+
+/* Flags of any commit, and the members that belong to them. */
+static u32 random_flags(struct fuzzer *fuzzer, __u64 *if_version, __u64 *stamp)
+{
+	u32 flags = 0;
+
+	if (one_in(fuzzer, 8)) {
+		flags |= SNAPMAP_COMMIT_IF_VERSION;
+		*if_version = below(fuzzer, 40);
+	}
+	if (one_in(fuzzer, 8)) {
+		flags |= SNAPMAP_COMMIT_STAMP;
+		*stamp = random_next(&fuzzer->rng);
+		if (one_in(fuzzer, 2))
+			flags |= SNAPMAP_COMMIT_STAMP_GROWS;
+	}
+	return flags;
 }
 
 static void fill_commit(struct fuzzer *fuzzer, struct snapmap_commit *commit)
 {
 	commit->ops_bytes = random_batch(fuzzer);
 	commit->ops = random_address(fuzzer, fuzzer->area);
+	commit->flags = random_flags(fuzzer, &commit->if_version, &commit->stamp);
 	if (one_in(fuzzer, 8))
 		commit->flags |= SNAPMAP_COMMIT_REPLACE;
-	if (one_in(fuzzer, 8)) {
-		commit->flags |= SNAPMAP_COMMIT_IF_VERSION;
-		commit->if_version = below(fuzzer, 40);
+	if (one_in(fuzzer, 8))
+		commit->flags |= SNAPMAP_COMMIT_NOWAIT;
+	commit->wait_ms = below(fuzzer, 3);
+}
+
+static void fill_rollback(struct fuzzer *fuzzer, struct snapmap_rollback *rollback)
+{
+	rollback->to = 1 + below(fuzzer, 60);
+	rollback->flags = random_flags(fuzzer, &rollback->if_version, &rollback->stamp);
+	rollback->wait_ms = below(fuzzer, 3);
+}
+
+/* Any descriptor, but most often a map. */
+static s32 random_fd(struct fuzzer *fuzzer)
+{
+	const struct target *target;
+	u32 tries = 20;
+
+	do
+		target = &fuzzer->session->target[below(fuzzer, FDS)];
+	while (target->kind != ON_MAP && --tries);
+	return one_in(fuzzer, 20) ? (s32)below(fuzzer, 40) - 2 : target->fd;
+}
+
+static void fill_txn(struct fuzzer *fuzzer, const struct call *call, union any_args *args)
+{
+	switch (call - calls) {
+	case CALL_TXN:
+		args->txn.flags = random_flags(fuzzer, &args->txn.if_version, &args->txn.stamp);
+		break;
+	case CALL_TXN_ADD:
+		args->txn_add.flags =
+			random_flags(fuzzer, &args->txn_add.if_version, &args->txn_add.stamp);
+		args->txn_add.map = random_fd(fuzzer);
+		break;
+	case CALL_TXN_PREPARE:
+	case CALL_TXN_COMMIT:
+		args->txn_run.wait_ms = below(fuzzer, 3);
+		args->txn_run.flags = one_in(fuzzer, 4) ? SNAPMAP_COMMIT_NOWAIT : 0;
+		break;
+	case CALL_TXN_INFO:
+		args->txn_info.map = one_in(fuzzer, 2);
+		break;
 	}
-	if (one_in(fuzzer, 8)) {
-		commit->flags |= SNAPMAP_COMMIT_STAMP;
-		commit->stamp = random_next(&fuzzer->rng);
+}
+
+/* Room for records is at the end of the area, now and then less than is said. */
+static void fill_list(struct fuzzer *fuzzer, const struct call *call, union any_args *args)
+{
+	u64 room = (uintptr_t)fuzzer->area + AREA - 4096 * below(fuzzer, 4);
+	s32 *fds = (s32 *)(fuzzer->area + 8 * PAGE);
+	u32 i;
+
+	switch (call - calls) {
+	case CALL_LOG:
+		args->log.record_size = one_in(fuzzer, 4) ? below(fuzzer, 500) : 128;
+		args->log.count = below(fuzzer, 20);
+		args->log.records = room;
+		args->log.version = below(fuzzer, 60);
+		break;
+	case CALL_PINS:
+		args->pins.record_size = one_in(fuzzer, 4) ? below(fuzzer, 500) : 56;
+		args->pins.count = below(fuzzer, 20);
+		args->pins.records = room;
+		args->pins.first = below(fuzzer, 10);
+		break;
+	case CALL_PIN_SET:
+		args->pin_set.count = 1 + below(fuzzer, 3);
+		for (i = 0; i < args->pin_set.count; i++)
+			fds[i] = random_fd(fuzzer);
+		args->pin_set.maps = (uintptr_t)fds;
+		args->pin_set.pins = (uintptr_t)(fds + 16);
+		break;
 	}
 }
 
@@ -127,7 +237,18 @@ static void fill_get(struct fuzzer *fuzzer, struct snapmap_get *get)
 static void fill_args(struct fuzzer *fuzzer, const struct call *call, union any_args *args)
 {
 	memset(args, 0, sizeof(*args));
+	fill_txn(fuzzer, call, args);
+	fill_list(fuzzer, call, args);
 	switch (call - calls) {
+	case CALL_SET:
+		fill_set(fuzzer, &args->set);
+		break;
+	case CALL_ROLLBACK:
+		fill_rollback(fuzzer, &args->rollback);
+		break;
+	case CALL_PIN:
+		args->pin.version = one_in(fuzzer, 2) ? 0 : below(fuzzer, 60);
+		break;
 	case CALL_CREATE:
 		fill_create(fuzzer, &args->create);
 		break;
@@ -179,6 +300,13 @@ static unsigned long random_request(struct fuzzer *fuzzer, const struct call *ca
 
 /* ------------------------------------------------------------- placing and answers */
 
+/* Nobody may make a wait or a lease longer. */
+static bool may_be_changed(const struct call *call)
+{
+	return call->bytes && call != &calls[CALL_WAIT] && call != &calls[CALL_CREATE] &&
+	       call != &calls[CALL_SET];
+}
+
 static void *place_args(struct fuzzer *fuzzer, struct attempt *attempt)
 {
 	struct session *session = fuzzer->session;
@@ -186,9 +314,9 @@ static void *place_args(struct fuzzer *fuzzer, struct attempt *attempt)
 	u8 *edge = session->writable + 2 * PAGE;
 	u8 *at = fuzzer->area + AREA - sizeof(attempt->args);
 
-	if (session->threaded || one_in(fuzzer, 2)) {
+	if (session->threaded || !bytes || one_in(fuzzer, 2)) {
 		attempt->place = PLACE_GOOD;
-		if (session->threaded && attempt->call != &calls[CALL_WAIT] && one_in(fuzzer, 3)) {
+		if (session->threaded && may_be_changed(attempt->call) && one_in(fuzzer, 3)) {
 			attempt->place = PLACE_SHARED;
 			at = session->writable;
 		}
@@ -221,23 +349,36 @@ void *attempt_prepare(struct fuzzer *fuzzer, struct attempt *attempt)
 	attempt->call = random_call(fuzzer, attempt->target);
 	attempt->request = random_request(fuzzer, attempt->call);
 	fill_args(fuzzer, attempt->call, &attempt->args);
-	for (odd = odd < 6 ? 0 : odd - 5; odd; odd--)
+	for (odd = odd < 6 || !attempt->call->bytes ? 0 : odd - 5; odd; odd--)
 		perturb(fuzzer, attempt->call, &attempt->args);
 	if (attempt->call == &calls[CALL_WAIT])
 		attempt->args.wait.timeout_ns = below(fuzzer, WAIT_NS);
+	shorten_leases(fuzzer, attempt->call, &attempt->args);
 	return place_args(fuzzer, attempt);
 }
+
+#define COMMIT_ERRORS \
+	EALREADY, EBUSY, ECANCELED, EINTR, EMSGSIZE, ENODEV, ENOMEM, ENOSPC, EOVERFLOW, ETIMEDOUT
 
 /* What uapi/linux/snapmap.h lists for each ioctl, beyond what every one may say. */
 static bool errno_is_listed(const struct call *call, int err)
 {
-	static const int listed[CALLS][10] = {
+	static const int listed[CALLS][16] = {
 		[CALL_CREATE] = { EEXIST, ENFILE, ENODEV, ENOMEM, ENOSPC },
 		[CALL_DESTROY] = { ENOENT, ENODEV },
-		[CALL_COMMIT] = { ECANCELED, EINTR, EMSGSIZE, ENODEV, ENOMEM, ENOSPC, EOVERFLOW },
-		[CALL_GET] = { EMSGSIZE, ENOENT, ENOMEM, ERANGE },
-		[CALL_PIN] = { EMFILE, ENFILE, ENOMEM },
+		[CALL_INFO] = { ESTALE },
+		[CALL_COMMIT] = { COMMIT_ERRORS },
+		[CALL_GET] = { EMSGSIZE, ENOENT, ENOMEM, ERANGE, ESTALE },
+		[CALL_PIN] = { EMFILE, ENFILE, ENOMEM, ESTALE },
 		[CALL_WAIT] = { EINTR, ETIMEDOUT },
+		[CALL_SET] = { ENOENT, ENOMEM },
+		[CALL_PIN_SET] = { EBADF, EMFILE, ENFILE, ENOMEM },
+		[CALL_ROLLBACK] = { COMMIT_ERRORS, ESTALE },
+		[CALL_TXN] = { EMFILE, ENFILE, ENOMEM },
+		[CALL_TXN_ADD] = { EBADF, EBADFD, EEXIST, ENOMEM, ETIME },
+		[CALL_TXN_PREPARE] = { COMMIT_ERRORS, EBADFD, ETIME },
+		[CALL_TXN_COMMIT] = { COMMIT_ERRORS, EBADFD, ETIME },
+		[CALL_TXN_ABORT] = { EBADFD, ETIME },
 	};
 	const int *listed_here = listed[call - calls];
 
@@ -250,7 +391,7 @@ static bool errno_is_listed(const struct call *call, int err)
 
 static bool may_use(const struct target *target, const struct call *call)
 {
-	if (target->kind == ON_PIN)
+	if (target->kind & (ON_PIN | ON_TXN))
 		return true;
 	return target->mode == O_RDWR || target->mode == (call->writes ? O_WRONLY : O_RDONLY);
 }
@@ -282,9 +423,19 @@ static int required_answer(const struct attempt *attempt)
 		return 1;
 	if (must_fault(attempt))
 		return -EFAULT;
-	if (call != &calls[CALL_WAIT] && attempt->args.flags & ~call->flags)
+	/* TXN_ADD looks at the descriptor first, which may have ended. */
+	if (call->bytes && call != &calls[CALL_WAIT] && call != &calls[CALL_TXN_ADD] &&
+	    attempt->args.flags & ~call->flags)
 		return -EINVAL;
 	return 1;
+}
+
+/* It points to more than its struct. */
+static bool has_pointers(const struct call *call)
+{
+	return call == &calls[CALL_COMMIT] || call == &calls[CALL_GET] ||
+	       call == &calls[CALL_LOG] || call == &calls[CALL_PINS] ||
+	       call == &calls[CALL_PIN_SET];
 }
 
 void attempt_check(struct session *session, const struct attempt *attempt, int ret)
@@ -298,9 +449,8 @@ void attempt_check(struct session *session, const struct attempt *attempt, int r
 	if (must > 0 && ret < 0 && !errno_is_listed(call, -ret))
 		give_up(session, "%s (%#lx): an errno that is not documented, %d", call->name,
 			attempt->request, ret);
-	if (ret == -EFAULT && must > 0 && attempt->request == call->request &&
-	    call != &calls[CALL_COMMIT] && call != &calls[CALL_GET])
+	if (ret == -EFAULT && must > 0 && attempt->request == call->request && !has_pointers(call))
 		give_up(session, "%s: EFAULT for a struct that can be reached", call->name);
-	if (ret > 0 && call != &calls[CALL_PIN])
+	if (ret > 0 && call != &calls[CALL_PIN] && call != &calls[CALL_TXN])
 		give_up(session, "%s: %d", call->name, ret);
 }
