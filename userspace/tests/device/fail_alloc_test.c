@@ -2,158 +2,12 @@
 /*
  * fail_alloc_test.c - every allocation fails once (promise F)
  *
- * A trial is one system call in one situation. It is run with its first
- * allocation failing, then with its second, and so on, until it ends without a
- * failure. A call that fails gives ENOMEM and leaves all as it was; one that
- * goes through in spite of a failure has done its whole work. scripts/vm looks
- * for leaks when all is over.
+ * What a trial is, trial.h says. Transactions, rollback and what is kept are in
+ * fail_version_test.c.
  */
 #include <sys/mman.h>
 
-#include "inject.h"
-
-/**
- * struct scene - what a trial works on
- * @map: the map
- * @control: descriptor
- * @victim: arguments for a second map
- * @batch: what is to be committed
- * @flags: SNAPMAP_COMMIT_*
- * @fd: what the call has opened, or -1
- * @base: a mapping of the map
- * @bytes: its length
- */
-struct scene {
-	struct fixture *map;
-	int control;
-	struct snapmap_create victim;
-	struct batch batch;
-	u32 flags;
-	int fd;
-	const u8 *base;
-	size_t bytes;
-};
-
-/**
- * struct trial - a call in a situation
- * @setup: brings the situation about, on a new map
- * @run: makes the call; returns 0 or a negative errno
- * @done: checks that a call that succeeded has done its work, and undoes it
- * @never_fails: it does without the allocation that fails
- * @renew: @done cannot undo it, the next attempt needs a new map
- */
-struct trial {
-	void (*setup)(struct scene *scene);
-	int (*run)(struct scene *scene);
-	void (*done)(struct scene *scene);
-	bool never_fails;
-	bool renew;
-};
-
-static struct scene scene_open(const struct trial *trial)
-{
-	struct scene scene = { .fd = -1, .control = control_open(O_RDWR) };
-	char name[SNAPMAP_NAME_MAX + 1];
-	void *map;
-
-	assert_int_equal(fixture_setup(&map), 0);
-	scene.map = map;
-	snprintf(name, sizeof(name), "victim-%.40s", scene.map->name);
-	create_args(&scene.victim, name);
-	assert_int_equal(put_string(scene.map->fd, "key", "value"), 0);
-	if (trial->setup)
-		trial->setup(&scene);
-	return scene;
-}
-
-static void scene_close(struct scene *scene)
-{
-	void *map = scene->map;
-
-	if (scene->base)
-		munmap((void *)scene->base, scene->bytes);
-	close(scene->control);
-	batch_free(&scene->batch);
-	assert_int_equal(fixture_teardown(&map), 0);
-}
-
-static void assert_as_before(const struct scene *scene, const struct snapmap_info *before)
-{
-	struct snapmap_info now;
-
-	assert_unchanged(scene->map->fd, before);
-	assert_info(scene->map->fd, &now);
-	assert_true(now.resident_bytes <= now.limit);
-	assert_int_equal(reachable_blocks(scene->map->fd),
-			 before->used_blocks - before->retired_blocks);
-	assert_true(key_is(scene->map->fd, "key", "value"));
-	assert_int_equal(scene->fd, -1);
-}
-
-/* One attempt; returns whether an allocation has failed. */
-static bool attempt(const struct trial *trial, struct scene *scene, unsigned int nth, bool *failed)
-{
-	struct snapmap_info before;
-	bool injected;
-	int err;
-
-	assert_info(scene->map->fd, &before);
-	inject_arm(nth);
-	err = trial->run(scene);
-	injected = inject_disarm();
-	*failed = err;
-	if (!err)
-		return injected;
-	if (!injected || err != -ENOMEM)
-		note("with allocation %u %s: %s", nth, injected ? "failed" : "to fail",
-		     strerror(-err));
-	assert_true(injected);
-	assert_int_equal(err, -ENOMEM);
-	assert_false(trial->never_fails);
-	assert_as_before(scene, &before);
-	return true;
-}
-
-/* Returns how many calls have failed. */
-static unsigned int fail_each(const struct trial *trial)
-{
-	struct scene scene = scene_open(trial);
-	bool injected = true, failed;
-	unsigned int nth, failures = 0;
-	u64 start = now_ns();
-
-	for (nth = 1; injected; nth++) {
-		injected = attempt(trial, &scene, nth, &failed);
-		failures += failed;
-		if (failed)
-			continue;
-		trial->done(&scene);
-		if (!injected || !trial->renew)
-			continue;
-		scene_close(&scene);
-		scene = scene_open(trial);
-	}
-	note("%u allocations failed, and with them %u calls, in %llu ms", nth - 2, failures,
-	     (now_ns() - start) / 1000000);
-	assert_no_leak(scene.map->fd);
-	scene_close(&scene);
-	return failures;
-}
-
-static void try(const struct trial *trial)
-{
-	unsigned int failures;
-
-	if (!inject_begin())
-		skip_for("needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and "
-			 "CONFIG_FAULT_INJECTION_STACKTRACE_FILTER, with debugfs");
-	failures = fail_each(trial);
-	inject_end();
-	if (trial->never_fails)
-		assert_int_equal(failures, 0);
-	else
-		assert_true(failures > 0);
-}
+#include "trial.h"
 
 /* ------------------------------------------------------------- maps come and go */
 
@@ -186,7 +40,7 @@ static void test_create_F(void **state)
 	static const struct trial trial = { .run = run_create, .done = done_create };
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 static void setup_victim(struct scene *scene)
@@ -209,7 +63,7 @@ static void test_destroy_G(void **state)
 	};
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 	plain_teardown(state); /* the last victim */
 }
 
@@ -235,7 +89,7 @@ static void test_open_F(void **state)
 	static const struct trial trial = { .run = run_open, .done = done_open };
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 /* ------------------------------------------------------------- reading */
@@ -269,8 +123,8 @@ static void test_info_and_wait_need_no_memory(void **state)
 					   .never_fails = true };
 
 	(void)state;
-	try(&info);
-	try(&wait);
+	trial_run(&info);
+	trial_run(&wait);
 }
 
 static u8 large[SNAPMAP_VALUE_MAX];
@@ -306,7 +160,7 @@ static void test_get_F(void **state)
 	static const struct trial trial = { .setup = setup_get, .run = run_get, .done = done_get };
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 static int run_pin(struct scene *scene)
@@ -325,7 +179,7 @@ static void test_pin_F(void **state)
 	static const struct trial trial = { .run = run_pin, .done = done_open };
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 /* ------------------------------------------------------------- mapping */
@@ -355,7 +209,7 @@ static void test_mmap_F(void **state)
 	static const struct trial trial = { .run = run_mmap, .done = done_mmap };
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 static void setup_mapping(struct scene *scene)
@@ -390,7 +244,7 @@ static void test_touch_D(void **state)
 	};
 
 	(void)state;
-	try(&trial);
+	trial_run(&trial);
 }
 
 /* ------------------------------------------------------------- commits */
@@ -486,7 +340,7 @@ static void try_commit(void (*setup)(struct scene *scene))
 		.setup = setup, .run = run_commit, .done = done_commit, .renew = true
 	};
 
-	try(&trial);
+	trial_run(&trial);
 }
 
 static void test_small_put_F(void **state)

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "device.h"
+#include "versions.h"
 
 static u64 kills_to_make(unsigned int share)
 {
@@ -44,14 +44,20 @@ static struct batch state_new(u64 keys)
 	return batch;
 }
 
-static int state_commit(int fd, struct batch *batch, u64 token, u32 flags)
+static void state_set_token(struct batch *batch, u64 token)
 {
-	struct snapmap_commit args = batch_args(batch, flags | SNAPMAP_COMMIT_STAMP);
 	size_t record = batch->bytes / batch->count, at;
 
 	for (at = 0; at < batch->bytes; at += record)
 		memcpy(batch->data + at + sizeof(struct snapmap_op) + sizeof(u64), &token,
 		       sizeof(token));
+}
+
+static int state_commit(int fd, struct batch *batch, u64 token, u32 flags)
+{
+	struct snapmap_commit args = batch_args(batch, flags | SNAPMAP_COMMIT_STAMP);
+
+	state_set_token(batch, token);
 	args.stamp = token;
 	return ioc(fd, SNAPMAP_IOC_COMMIT, &args);
 }
@@ -65,7 +71,8 @@ static bool item_is_of(const struct snapmap_item *item, u64 token, u64 version)
 		return false;
 	memcpy(&key, item->key, sizeof(key));
 	memcpy(&cell, item->value, sizeof(cell));
-	return cell.key == key && cell.token == token && item->version == version;
+	/* What a rollback has brought back, and was the same before, is older. */
+	return cell.key == key && cell.token == token && item->version <= version;
 }
 
 /* Whether a snapshot holds what one commit wrote, and nothing else. */
@@ -101,6 +108,8 @@ static bool map_is_whole(struct snapmap *map, u64 keys)
 
 /* ------------------------------------------------------------- the victims; none of them returns */
 
+#define HISTORY 8
+
 /**
  * struct victim - a process that is killed
  * @name: the map's
@@ -125,6 +134,48 @@ static void commit_states(struct victim *victim)
 		flags = random_below(&victim->rng, 2) ? SNAPMAP_COMMIT_REPLACE : 0;
 		atomic_fetch_add(victim->rounds, 1);
 		state_commit(fd, &batch, random_next(&victim->rng), flags);
+	}
+}
+
+/* In steps, of which any may be the last. */
+static void commit_transactions(struct victim *victim)
+{
+	struct snapmap_txn args = { .flags = SNAPMAP_COMMIT_STAMP };
+	struct batch batch = state_new(victim->keys);
+	int fd = map_open(victim->name, O_RDWR), txn;
+
+	for (;;) {
+		args.stamp = random_next(&victim->rng);
+		state_set_token(&batch, args.stamp);
+		txn = ioc(fd, SNAPMAP_IOC_TXN, &args);
+		atomic_fetch_add(victim->rounds, 1);
+		txn_write(txn, &batch);
+		if (random_below(&victim->rng, 2))
+			txn_prepare(txn, NULL);
+		if (random_below(&victim->rng, 3))
+			txn_commit(txn, NULL);
+		close(txn);
+	}
+}
+
+/* To any version that is kept, with its stamp. */
+static void roll_back(struct victim *victim)
+{
+	struct snapmap_rollback args = { .flags = SNAPMAP_COMMIT_STAMP };
+	int fd = map_open(victim->name, O_RDWR);
+	struct snapmap_record records[HISTORY];
+	int count;
+
+	for (;;) {
+		args.to = 0;
+		count = map_log(fd, (u64 *)&args.to, records, HISTORY);
+		if (count <= 0)
+			continue;
+		count = random_below(&victim->rng, count);
+		args.to = records[count].header.version;
+		args.stamp = records[count].header.stamp;
+		atomic_fetch_add(victim->rounds, 1);
+		ioc(fd, SNAPMAP_IOC_ROLLBACK, &args);
 	}
 }
 
@@ -190,7 +241,8 @@ static void victim_kill(pid_t pid)
 
 #define KEYS 600 /* a commit looks for signals more than once */
 
-static const victim_fn kinds[] = { commit_states, commit_states, hold_pins, read_all_ways };
+static const victim_fn kinds[] = { commit_states, commit_transactions, roll_back, hold_pins,
+				   read_all_ways };
 
 #define VICTIMS ARRAY_SIZE(kinds)
 
@@ -226,6 +278,7 @@ static void hunt_begin(struct hunt *hunt, struct fixture *map)
 	*hunt = (struct hunt){ .map = map, .rng = seed_of_test(), .rounds = shared_page() };
 	hunt->batch = state_new(KEYS);
 	assert_int_equal(state_commit(map->fd, &hunt->batch, 1, 0), 0);
+	assert_int_equal(map_set_history(map->name, HISTORY), 0);
 	assert_int_equal(snapmap_open(map->name, O_RDONLY, &hunt->reader), 0);
 	for (i = 0; i < VICTIMS; i++)
 		hunt_restart(hunt, i);
@@ -262,7 +315,7 @@ static void test_killed_at_any_moment_E_F(void **state)
 		prey = random_below(&hunt.rng, VICTIMS);
 		nap(random_below(&hunt.rng, 3000));
 		victim_kill(hunt.pids[prey]);
-		if (kinds[prey] == commit_states)
+		if (kinds[prey] != hold_pins && kinds[prey] != read_all_ways)
 			assert_true(map_is_whole(hunt.reader, KEYS));
 		if (!random_below(&hunt.rng, 10))
 			assert_int_equal(state_commit(hunt.map->fd, &hunt.batch,

@@ -284,17 +284,18 @@ static void test_lease_ends_during_the_build_E_F(void **state)
 /* A commit at the very end of the lease is made, or is not; the answer says which. */
 static void test_commit_and_expiry_race_A_F(void **state)
 {
-	u64 rounds = is_slow() ? 150 : 1000, i, rng = seed_of_test(), made = 0, version;
+	u64 rounds = is_slow() ? 100 : 1000, i, rng = seed_of_test(), made = 0, version;
+	u32 lease_ms = is_slow() ? 40 : 3;
 	struct fixture *map = *state;
 	int txn, err;
 
 	for (i = 0; i < rounds; i++) {
 		version = map_version(map->fd);
-		txn = txn_prepared(map->fd, 3, "key", "value");
+		txn = txn_prepared(map->fd, lease_ms, "key", "value");
 		if (txn == -ETIME)
 			continue;
 		assert_true(txn >= 0);
-		nap(random_below(&rng, 6000));
+		nap(random_below(&rng, 2000 * lease_ms));
 		err = txn_commit(txn, NULL);
 		assert_true(!err || err == -ETIME);
 		made += !err;
