@@ -2,22 +2,9 @@
 /*
  * cmd_log.c - the versions that a map keeps
  */
-#include <fcntl.h>
-
 #include "cmd.h"
+#include "listing.h"
 #include "number.h"
-#include "options.h"
-#include "output.h"
-#include "report.h"
-
-static const struct usage usage = {
-	.args = "NAME",
-	.min = 1,
-	.max = 1,
-	.summary = "Show the versions that a map keeps: when each was published, its entries, the\n"
-		   "operations that made it, its stamp, and the process and user that committed.",
-	.description = "'snapmap set --history' says how many a map keeps.",
-};
 
 #define CHUNK 64 /* records asked for at once */
 
@@ -38,8 +25,9 @@ static int read_records(const struct snapmap *map, GArray *records)
 	return 0;
 }
 
-static void append_record(GString *out, const struct snapmap_record *record)
+static void append_record(GString *out, const void *data)
 {
+	const struct snapmap_record *record = data;
 	const struct snapmap_header *header = &record->header;
 	g_autofree char *time = time_text(header->realtime_ns);
 	g_autofree char *pid = record->pid ? g_strdup_printf("%u", record->pid) : g_strdup("-");
@@ -53,21 +41,10 @@ static void append_record(GString *out, const struct snapmap_record *record)
 	g_string_append_c(out, '\n');
 }
 
-static int print_text(const GArray *records)
-{
-	g_autoptr(GString) out = g_string_new(NULL);
-	guint i;
-
-	g_string_append_printf(out, "%8s  %-30s %10s %8s %8s %12s %7s %s\n", "VERSION", "PUBLISHED",
-			       "ENTRIES", "PUTS", "DELETES", "STAMP", "PID", "USER");
-	for (i = 0; i < records->len; i++)
-		append_record(out, &g_array_index(records, struct snapmap_record, i));
-	return output_write(out);
-}
-
 /* A stamp may be any 64 bits, more than JSON's numbers hold safely. */
-static json_t *record_json(const struct snapmap_record *record)
+static json_t *record_json(const void *data)
 {
+	const struct snapmap_record *record = data;
 	const struct snapmap_header *header = &record->header;
 	g_autofree char *time = time_text(header->realtime_ns);
 	g_autofree char *stamp = g_strdup_printf("%llu", header->stamp);
@@ -89,41 +66,24 @@ static json_t *record_json(const struct snapmap_record *record)
 	return json;
 }
 
-static int print_json(const GArray *records)
-{
-	json_t *json = json_array();
-	guint i;
-	int code;
-
-	for (i = 0; i < records->len; i++)
-		json_array_append_new(
-			json, record_json(&g_array_index(records, struct snapmap_record, i)));
-	code = output_json(json);
-	json_decref(json);
-	return code;
-}
+static const struct listing listing = {
+	.usage = {
+		.args = "NAME",
+		.min = 1,
+		.max = 1,
+		.summary = "Show the versions that a map keeps: when each was published, its entries, the\n"
+			   "operations that made it, its stamp, and the process and user that committed.",
+		.description = "'snapmap set --history' says how many a map keeps.",
+	},
+	.record_size = sizeof(struct snapmap_record),
+	.read = read_records,
+	.failure = "the map does not tell its history",
+	.head = " VERSION  PUBLISHED                         ENTRIES     PUTS  DELETES        STAMP     PID USER\n",
+	.append = append_record,
+	.json = record_json,
+};
 
 int cmd_log(int argc, char **argv)
 {
-	gboolean as_json = FALSE;
-	const GOptionEntry entries[] = {
-		{ "json", 'j', 0, G_OPTION_ARG_NONE, &as_json, "Print JSON", NULL },
-		G_OPTION_ENTRY_NULL,
-	};
-	g_autoptr(GArray) records = g_array_new(FALSE, FALSE, sizeof(struct snapmap_record));
-	g_auto(GStrv) rest = NULL;
-	struct snapmap *map;
-	int code = options_parse(&usage, entries, argc, argv, &rest);
-	int err;
-
-	if (code != OPTIONS_GO_ON)
-		return code;
-	code = open_map(rest[0], O_RDONLY, &map);
-	if (code)
-		return code;
-	err = read_records(map, records);
-	snapmap_close(map);
-	if (err)
-		return report_errno(rest[0], "the map does not tell its history", err);
-	return as_json ? print_json(records) : print_text(records);
+	return listing_run(&listing, argc, argv);
 }
