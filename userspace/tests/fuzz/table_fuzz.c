@@ -2,14 +2,18 @@
 /*
  * table_fuzz.c - a map under any sequence of commits, pins and time
  *
- * The input is a row of steps. They fill a batch, commit it, pin and unpin, move
- * time and grace periods, and let an allocation fail. A model says what each
- * commit must answer and what each snapshot must hold (promises A, B, F, G); the
+ * The input is a row of steps. They fill a batch, commit it, pin versions and
+ * unpin them, roll back, change how long the history is and whether pins may be
+ * revoked, move time and grace periods, and let an allocation fail. A model says
+ * what each commit must answer and what each snapshot must hold (promises A, B, F,
+ * G) unless its pin has been revoked; the
  * library verifies the arena as a whole. Keys are those of image_key(); a value
  * follows from its number and length.
  */
 #include "../../../kmod/commit.h"
+#include "../../../kmod/history.h"
 #include "../../../kmod/reclaim.h"
+#include "../../../kmod/rollback.h"
 #include "../../shim/heap.h"
 #include "fuzz.h"
 #include "image.h"
@@ -17,6 +21,7 @@
 #define KEYS	  256
 #define OPS_MAX	  64
 #define PINS	  4
+#define HISTORY	  8
 #define STEPS	  400
 #define FAIL_OFF  (-1)
 #define VALUE_MAX 20000
@@ -61,6 +66,7 @@ struct pin {
 struct state {
 	struct snapmap_store store;
 	struct model model;
+	struct model past[HISTORY]; /* of the latest versions, each at version % HISTORY */
 	struct pin pin[PINS];
 	struct op op[OPS_MAX];
 	u32 ops;
@@ -121,6 +127,28 @@ static void check_header(struct state *state, const struct snapmap_header *heade
 	CHECK(header->stamp == state->stamp);
 }
 
+/* A pin holds what it must, or has been revoked. */
+static void check_pin(struct state *state, const struct pin *pin)
+{
+	if (state->store.control->revoked <= pin->pinned->header.version)
+		CHECK(holds_all(state, pin->pinned->root, &pin->model));
+}
+
+/* The history has the latest snapshots, of which the model knows as many as there may be. */
+static void check_history(struct state *state)
+{
+	struct snapmap_history *history = &state->store.history;
+	struct snapmap_snapshot *snapshot;
+	u64 version = state->store.version;
+
+	CHECK(history->kept && history->kept <= history->depth && history->depth <= HISTORY);
+	for (u32 i = 0; i < history->kept; i++, version--) {
+		snapshot = snapmap_history_find(&state->store, version);
+		CHECK(snapshot->header.version == version);
+		CHECK(holds_all(state, snapshot->root, &state->past[version % HISTORY]));
+	}
+}
+
 static void check_snapshots(struct state *state)
 {
 	struct image image;
@@ -128,7 +156,10 @@ static void check_snapshots(struct state *state)
 	CHECK(holds_all(state, state->store.table.root, &state->model));
 	for (u32 i = 0; i < PINS; i++)
 		if (state->pin[i].pinned)
-			CHECK(holds_all(state, state->pin[i].pinned->root, &state->pin[i].model));
+			check_pin(state, &state->pin[i]);
+	spin_lock(&state->store.pin_lock);
+	check_history(state);
+	spin_unlock(&state->store.pin_lock);
 	image_of_store(&image, &state->store);
 	image_verify(&image);
 	check_header(state, &image.header);
@@ -313,6 +344,12 @@ static int expect(struct state *state, const struct snapmap_commit *args, bool c
 	return play(state, model, args->flags, cut, want);
 }
 
+static void published(struct state *state, const struct model *model)
+{
+	state->model = *model;
+	state->past[state->store.version % HISTORY] = *model;
+}
+
 static void commit(struct state *state, u8 how)
 {
 	bool cut = (how & 0x38) == 0x38 && state->ops && !state->op[state->ops - 1].flaw;
@@ -341,7 +378,7 @@ static void commit(struct state *state, u8 how)
 	state->fail = FAIL_OFF;
 	free(data);
 	if (!err) {
-		state->model = model;
+		published(state, &model);
 		state->stamp = args.flags & SNAPMAP_COMMIT_STAMP ? how : state->stamp;
 	}
 	for (u32 i = 0; i < state->ops; i++)
@@ -350,18 +387,99 @@ static void commit(struct state *state, u8 how)
 	state->ops = 0;
 }
 
+/* ------------------------------------------------------------ older versions */
+
+/* What a version is to be found as: 0, -ESTALE or -EINVAL. */
+static int standing_of(struct state *state, u64 version)
+{
+	if (version > state->store.version)
+		return -EINVAL;
+	return version + state->store.history.kept > state->store.version ? 0 : -ESTALE;
+}
+
+static bool is_same(const struct entry *one, const struct entry *other)
+{
+	if (!one->version || !other->version)
+		return !one->version && !other->version;
+	return one->len == other->len &&
+	       !memcmp(value_of(one->number), value_of(other->number), one->len);
+}
+
+/* Changes @model to what @to holds, and counts; what is the same stays as it is. */
+static void play_rollback(struct model *model, const struct model *to, u64 version,
+			  struct snapmap_rollback *want)
+{
+	for (u32 id = 0; id < KEYS; id++) {
+		if (is_same(&model->entry[id], &to->entry[id]))
+			continue;
+		want->puts += !!to->entry[id].version;
+		want->deletes += !to->entry[id].version;
+		model->entry[id] = to->entry[id];
+		if (to->entry[id].version)
+			model->entry[id].version = version;
+	}
+}
+
+/* The version is so many back; 0xff: one that is to come. */
+static void roll_back(struct state *state, u8 back)
+{
+	u64 version = state->store.version, to = back == 0xff ? version + 1 : version - back % 12;
+	struct snapmap_rollback args = { .to = to }, want = {};
+	struct model model = state->model;
+	int err, want_err;
+
+	if (to > version + 1 || !to)
+		return;
+	want_err = standing_of(state, to);
+	shim_fail_alloc = state->fail;
+	err = snapmap_rollback(&state->store, &args);
+	if (err != want_err)
+		CHECK(may_fail(state, err));
+	shim_fail_alloc = FAIL_OFF;
+	state->fail = FAIL_OFF;
+	CHECK(state->store.version == version + !err);
+	if (!err) {
+		play_rollback(&model, &state->past[to % HISTORY], version + 1, &want);
+		published(state, &model);
+	}
+	CHECK(args.puts == want.puts && args.deletes == want.deletes);
+	CHECK(holds_all(state, state->store.table.root, &state->model));
+}
+
+static void set_history(struct state *state, u32 depth)
+{
+	mutex_lock(&state->store.lock);
+	CHECK(!snapmap_history_resize(&state->store, depth));
+	mutex_unlock(&state->store.lock);
+}
+
+static void pin_version(struct state *state, struct pin *pin, u64 version)
+{
+	int want = standing_of(state, version);
+
+	pin->pinned = snapmap_snapshot_pin(&state->store, version);
+	if (want) {
+		CHECK(PTR_ERR(pin->pinned) == want);
+		pin->pinned = NULL;
+		return;
+	}
+	CHECK(pin->pinned->header.version == version);
+	pin->model = state->past[version % HISTORY];
+	check_pin(state, pin);
+}
+
 /* ------------------------------------------------------------ readers and time */
 
-static void toggle_pin(struct state *state, struct pin *pin)
+static void toggle_pin(struct state *state, struct pin *pin, u32 back)
 {
 	if (pin->pinned) {
-		CHECK(holds_all(state, pin->pinned->root, &pin->model));
+		check_pin(state, pin);
 		snapmap_snapshot_unpin(&state->store, pin->pinned);
 		pin->pinned = NULL;
 		return;
 	}
-	pin->pinned = snapmap_snapshot_pin(&state->store, 0);
-	pin->model = state->model;
+	if (back < state->store.version)
+		pin_version(state, pin, state->store.version - back);
 }
 
 /* A look-up that began some steps ago ends: it is right, or finds out. */
@@ -403,7 +521,7 @@ static void step(struct state *state, struct fuzz_input *input)
 	else if (what < 0xb0)
 		commit(state, what < 0xa0 ? 0 : fuzz_u8(input));
 	else if (what < 0xc0)
-		toggle_pin(state, &state->pin[what % PINS]);
+		toggle_pin(state, &state->pin[what % PINS], what & 4 ? fuzz_u8(input) % 12 : 0);
 	else if (what < 0xd0)
 		pass_time(state, fuzz_u8(input));
 	else if (what < 0xd8)
@@ -412,8 +530,14 @@ static void step(struct state *state, struct fuzz_input *input)
 		check_snapshots(state);
 	else if (what < 0xf0)
 		live_end(state);
-	else
+	else if (what < 0xf8)
 		live_begin(state);
+	else if (what < 0xfc)
+		roll_back(state, fuzz_u8(input));
+	else if (what < 0xfe)
+		set_history(state, 1 + fuzz_u8(input) % HISTORY);
+	else
+		state->store.policy ^= SNAPMAP_MAP_REVOKE;
 }
 
 /* Promise G: when nothing is wanted any more, nothing is left. */
@@ -425,7 +549,8 @@ static void finish(struct state *state)
 	live_end(state);
 	for (u32 i = 0; i < PINS; i++)
 		if (state->pin[i].pinned)
-			toggle_pin(state, &state->pin[i]);
+			toggle_pin(state, &state->pin[i], 0);
+	set_history(state, 1);
 	CHECK(!snapmap_commit(&state->store, &args));
 	shim_grace_periods++;
 	shim_now_ns += 2 * NSEC_PER_SEC;
