@@ -12,7 +12,7 @@
 #define LIMIT	   (24 * MIB)
 #define KEPT_NAME  "snapmap-torture-kept"
 #define PAIR_NAME  "snapmap-torture-pair"
-#define KEPT_LIMIT (384ULL << 10)
+#define KEPT_LIMIT (256ULL << 10)
 #define ACTORS_MAX 16
 
 /**
