@@ -499,12 +499,143 @@ static void test_ten_of_a_million(void **state)
 	history_exit(&history);
 }
 
+/* ------------------------------------------------------------- damage */
+
+/* The last answer when @root is compared with an empty table. */
+static int compare_with_nothing(struct history *history, u64 root)
+{
+	const struct snapmap_view view = { .arena = &history->arena };
+	struct snapmap_change change;
+	struct snapmap_diff diff;
+	int ret;
+
+	snapmap_diff_begin(&diff, &view, SEED_OF_MAP, 0, root);
+	do
+		ret = snapmap_diff_next(&diff, &change);
+	while (ret > 0);
+	return ret;
+}
+
+static void assert_unclean(struct history *history, u64 root)
+{
+	assert_int_equal(compare_with_nothing(history, root), -EUCLEAN);
+}
+
+/* Puts @bad in the place of *@word for one comparison. */
+static void assert_unclean_with(struct history *history, u32 *word, u32 bad)
+{
+	u64 root = history->tables[1].root;
+	u32 was = *word;
+
+	*word = bad;
+	assert_unclean(history, root);
+	*word = was;
+	assert_int_equal(compare_with_nothing(history, root), 0);
+}
+
+static u8 *block_at(struct history *history, u32 ref)
+{
+	return snapmap_arena_at(&history->arena, SNAPMAP_REF_BLOCK(ref));
+}
+
+static void check_bad_roots(struct history *history)
+{
+	u64 root = history->tables[1].root;
+	u32 top = SNAPMAP_ROOT_REF(root);
+
+	assert_unclean(history, SNAPMAP_ROOT(top, SNAPMAP_LEVELS_MAX + 1, SNAPMAP_NODE_BITS));
+	assert_unclean(history, SNAPMAP_ROOT(top, 2, 0));
+	assert_unclean(history, SNAPMAP_ROOT(top, 2, SNAPMAP_NODE_BITS + 1));
+	assert_unclean(history, SNAPMAP_ROOT(SNAPMAP_REF_BLOCK_MASK, 2, 1));
+	assert_unclean(history, SNAPMAP_ROOT(SNAPMAP_REF_BLOCK_MASK, 0, 0));
+	assert_unclean(history, SNAPMAP_ROOT(SNAPMAP_REF(top, SNAPMAP_LEAF_BLOCKS_MAX), 0, 0));
+	assert_unclean(history, SNAPMAP_ROOT(0, 1, 1));
+}
+
+/* Promise H: every field that the walk goes by is checked. */
+static void test_damaged(void **state)
+{
+	struct snapmap_entry *entry;
+	struct history history;
+	u32 *top, *slots;
+	struct edit edit;
+	u8 *leaf;
+
+	(void)state;
+	history_init(&history);
+	edit = edit_begin(&history);
+	for (u64 id = 0; id < 30000; id++)
+		put_number(&edit, id, "value", 5);
+	edit_end(&edit);
+	assert_int_equal(SNAPMAP_ROOT_LEVELS(history.tables[1].root), 2);
+	check_bad_roots(&history);
+
+	top = (u32 *)block_at(&history, SNAPMAP_ROOT_REF(history.tables[1].root));
+	assert_unclean_with(&history, &top[0], 0);
+	assert_unclean_with(&history, &top[0], SNAPMAP_REF(SNAPMAP_REF_BLOCK_MASK, 0));
+	assert_unclean_with(&history, &top[0], top[0] | SNAPMAP_REF(0, 15));
+	top[1] ^= SNAPMAP_REF(0, 1); /* its group would begin before it */
+	assert_unclean(&history, history.tables[1].root);
+	top[1] ^= SNAPMAP_REF(0, 1);
+	slots = (u32 *)block_at(&history, top[0]);
+	assert_unclean_with(&history, &slots[0], SNAPMAP_REF(SNAPMAP_REF_BLOCK_MASK, 0));
+	assert_unclean_with(&history, &slots[0], slots[0] | SNAPMAP_REF(0, 15));
+
+	leaf = block_at(&history, slots[0]);
+	entry = snapmap_leaf_entry(leaf, snapmap_leaf_next(leaf, snapmap_leaf_blocks(slots[0]), 0));
+	assert_unclean_with(&history, &entry->value_len, SNAPMAP_VALUE_MAX);
+	assert_unclean_with(&history, &entry->value_len, 5 | SNAPMAP_ENTRY_EXTERNAL);
+	entry->key_len ^= 16;
+	assert_unclean(&history, history.tables[1].root);
+	entry->key_len ^= 16 | 4096;
+	assert_unclean(&history, history.tables[1].root);
+	entry->key_len ^= 4096;
+	assert_int_equal(compare_with_nothing(&history, history.tables[1].root), 0);
+	history_exit(&history);
+}
+
+/* A clean run of blocks, all of whose slots or bytes are @fill or, by turns, @other. */
+static u32 make_run(struct history *history, u32 blocks, u32 fill, u32 other)
+{
+	u32 words = blocks << (SNAPMAP_BLOCK_SHIFT - 2);
+	u32 block, i;
+	u32 *to;
+	int err;
+
+	block = snapmap_arena_alloc(&history->arena, blocks, 1, &err);
+	assert_true(block);
+	to = snapmap_arena_at(&history->arena, block);
+	for (i = 0; i < words; i++)
+		to[i] = i % 2 ? other : fill;
+	return block;
+}
+
+/* Each node is the child of all slots of the one above: 256^8 leaves to look through. */
+static void test_more_ways_than_blocks(void **state)
+{
+	struct history history = { .count = 0 };
+	u32 leaf, child, level;
+
+	(void)state;
+	assert_int_equal(snapmap_arena_init(&history.arena, &heap_backing, 1 << 20), 0);
+	leaf = make_run(&history, 1, 0, 0);
+	child = make_run(&history, 2, leaf, make_run(&history, 1, 0, 0));
+	for (level = 1; level < SNAPMAP_LEVELS_MAX; level++)
+		child = make_run(&history, 2, child, child);
+	assert_unclean(&history, SNAPMAP_ROOT(child, SNAPMAP_LEVELS_MAX, SNAPMAP_NODE_BITS));
+	snapmap_arena_destroy(&history.arena);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_snapshots),    cmocka_unit_test(test_nothing_differs),
-		cmocka_unit_test(test_growth_costs_a_path), cmocka_unit_test(test_deepest_trie),
+		cmocka_unit_test(test_random_snapshots),
+		cmocka_unit_test(test_nothing_differs),
+		cmocka_unit_test(test_growth_costs_a_path),
+		cmocka_unit_test(test_deepest_trie),
 		cmocka_unit_test(test_ten_of_a_million),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_more_ways_than_blocks),
 	};
 
 	random_init();
