@@ -38,7 +38,10 @@
  * @state: SNAPMAP_TXN_*
  * @lease_ms: how long it may have leases
  * @lease_is_asked: whether the caller has said so, rather than the map
- * @deadline_ns: when its leases end, CLOCK_MONOTONIC, once it has begun to prepare
+ * @in_one_call: it is prepared and committed by one call, like any commit: nobody
+ *	can sit on its leases, so that only a time that the caller asks for counts
+ * @deadline_ns: when its leases end, CLOCK_MONOTONIC, once it has begun to
+ *	prepare; 0 for never
  * @expire: ends them
  * @count: number of parts
  * @parts: in the order in which they were added
@@ -49,6 +52,7 @@ struct txn {
 	u32 state;
 	u32 lease_ms;
 	bool lease_is_asked;
+	bool in_one_call;
 	u64 deadline_ns;
 	struct delayed_work expire;
 	u32 count;
@@ -101,12 +105,16 @@ static int txn_add(struct txn *txn, struct snapmap_map *map, u32 flags, u64 if_v
 
 static bool lease_is_over(const struct txn *txn)
 {
-	return ktime_get_ns() >= txn->deadline_ns && !snapmap_broken(SNAPMAP_BREAK_LEASE);
+	return txn->deadline_ns && ktime_get_ns() >= txn->deadline_ns &&
+	       !snapmap_broken(SNAPMAP_BREAK_LEASE);
 }
 
 /* The first lease sets the time for all that follows. */
 static void begin_lease(struct txn *txn, struct snapmap_patience *patience)
 {
+	txn->deadline_ns = 0;
+	if (txn->in_one_call && !txn->lease_is_asked)
+		return;
 	txn->deadline_ns = ktime_get_ns() + txn->lease_ms * NSEC_PER_MSEC;
 	if (!patience->timed || patience->until > txn->deadline_ns)
 		patience->until = txn->deadline_ns;
@@ -199,16 +207,18 @@ static void set_prepared(struct txn *txn)
 	for (i = 0; i < txn->count; i++)
 		snapmap_part_drop_batch(txn->parts[i]);
 	txn->state = SNAPMAP_TXN_PREPARED;
-	start_timer(txn);
+	if (!txn->in_one_call)
+		start_timer(txn);
 }
 
-static int prepare(struct txn *txn, struct snapmap_txn_run *args)
+static int prepare(struct txn *txn, struct snapmap_txn_run *args, bool in_one_call)
 {
 	struct snapmap_patience patience = snapmap_patience_of(args->flags, args->wait_ms);
 	struct snapmap_part *part;
 	u32 done;
 	int err = 0;
 
+	txn->in_one_call = in_one_call;
 	sort(txn->order, txn->count, sizeof(*txn->order), compare_maps, NULL);
 	for (done = 0; done < txn->count; done++) {
 		part = txn->order[done];
@@ -272,7 +282,7 @@ static int commit(struct txn *txn, struct snapmap_txn_run *args)
 	int err = 0;
 
 	if (txn->state == SNAPMAP_TXN_OPEN)
-		err = prepare(txn, args);
+		err = prepare(txn, args, true);
 	if (err)
 		return err;
 	if (txn->state != SNAPMAP_TXN_PREPARED)
@@ -348,7 +358,7 @@ static int run(struct txn *txn, struct snapmap_txn_run *args, bool to_the_end)
 	if (to_the_end)
 		err = commit(txn, args);
 	else
-		err = txn->state == SNAPMAP_TXN_OPEN ? prepare(txn, args) : ended(txn);
+		err = txn->state == SNAPMAP_TXN_OPEN ? prepare(txn, args, false) : ended(txn);
 	mutex_unlock(&txn->lock);
 	return err;
 }

@@ -524,7 +524,9 @@ struct snapmap_txn_add {
  *
  * COMMIT publishes what has been prepared, on all maps at one moment; it fails
  * with ETIME when the lease has ended, with ENODEV when one of the maps has been
- * destroyed, and else not. It prepares what has not been prepared.
+ * destroyed, and else not. It prepares what has not been prepared; then nobody
+ * can keep the lease from one call to another, and it has no end but one that
+ * @lease_ms of TXN has asked for.
  */
 struct snapmap_txn_run {
 	__u32 flags;

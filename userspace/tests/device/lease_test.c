@@ -281,6 +281,32 @@ static void test_lease_ends_during_the_build_E_F(void **state)
 	batch_free(&batch);
 }
 
+/* What is committed in one call takes as long as it takes, unless it asked for less. */
+static void test_commit_in_one_call_is_not_cut_off(void **state)
+{
+	struct fixture *map = *state;
+	struct batch batch = { .data = NULL };
+	u64 key, value[20] = { 0 };
+	struct snapmap_info info;
+	int txn;
+
+	for (key = 0; key < 30000; key++)
+		batch_put(&batch, &key, sizeof(key), value, sizeof(value));
+	assert_int_equal(map_set_lease(map->name, 1), 0);
+	txn = txn_open(map->fd, 0, 0);
+	assert_int_equal(txn_write(txn, &batch), 0);
+	assert_int_equal(txn_commit(txn, NULL), 0);
+	close(txn);
+	assert_info(map->fd, &info);
+	assert_int_equal(info.header.entries, 30000);
+	assert_int_equal(info.expired, 0);
+	txn = txn_open(map->fd, 0, 0);
+	assert_int_equal(txn_write(txn, &batch), 0);
+	assert_int_equal(txn_prepare(txn, NULL), -ETIME);
+	close(txn);
+	batch_free(&batch);
+}
+
 /* A commit at the very end of the lease is made, or is not; the answer says which. */
 static void test_commit_and_expiry_race_A_F(void **state)
 {
@@ -421,6 +447,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_lease_ends_E_F),
 	map_test(test_writer_waits_for_the_lease_only_E),
 	map_test(test_lease_ends_during_the_build_E_F),
+	map_test(test_commit_in_one_call_is_not_cut_off),
 	map_test(test_commit_and_expiry_race_A_F),
 	map_test(test_map_bounds_the_lease_E),
 	map_test(test_added_map_bounds_the_lease_E),
