@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "device.h"
+#include "versions.h"
 
 /* ------------------------------------------------------------- the limit */
 
@@ -442,6 +442,59 @@ static void test_full_cgroup_fails_commits_and_kills_nobody_F_G(void **state)
 	assert_int_equal(dead, 0);
 }
 
+/* Fills a transaction until that ends; returns what has ended it. */
+static int fill_in_cgroup(const char *group, const char *name, u64 most)
+{
+	struct batch batch = { .data = NULL };
+	int fd, txn, err = enter_cgroup(group);
+	static u8 value[MIB / 4];
+
+	fd = map_open(name, O_RDWR);
+	txn = txn_open(fd, 0, 0);
+	batch_put(&batch, "key", 3, value, sizeof(value));
+	while (!err && most--)
+		err = txn_write(txn, &batch);
+	return err;
+}
+
+#define QUARTERS_IN_LITTLE 16
+
+/*
+ * What is written to a transaction is the writer's: its cgroup pays, fails or kills
+ * it, and nobody else notices.
+ */
+static void test_writer_of_a_transaction_pays_E_G(void **state)
+{
+	struct fixture *map = *state;
+	struct snapmap_info before;
+	u64 payer, quarters;
+	int status;
+	pid_t pid;
+
+	if (!cgroups_begin())
+		skip_for("needs the memory controller of cgroup v2 at " CGROUP);
+	assert_info(map->fd, &before);
+	payer = cgroup_value(PAYER, "memory.current");
+	assert_int_equal(write_file(OTHER "/memory.max", LITTLE), 0);
+	write_file(OTHER "/memory.swap.max", "0"); /* where there is swap */
+	for (quarters = 4; quarters <= 256; quarters *= 64) {
+		pid = child_start();
+		if (!pid)
+			_exit(-fill_in_cgroup(OTHER, map->name, quarters));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		note("%llu KiB: status %#x", quarters * 256, status);
+		if (quarters < QUARTERS_IN_LITTLE)
+			assert_int_equal(status, 0);
+		else
+			assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL :
+							  WEXITSTATUS(status) == ENOMEM);
+	}
+	assert_true(cgroup_value(PAYER, "memory.current") <= payer + MIB);
+	assert_unchanged(map->fd, &before);
+	assert_int_equal(put_nowait(map->fd, "key", "value"), 0);
+	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+}
+
 static const struct CMUnitTest tests[] = {
 	plain_test(test_full_map_is_as_before_F_G),
 	map_test(test_full_map_can_be_emptied_F_G),
@@ -451,6 +504,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_steady_updates_stay_in_place_G),
 	plain_test(test_creating_cgroup_is_charged_G),
 	map_test(test_readers_pay_nothing_G),
+	map_test(test_writer_of_a_transaction_pays_E_G),
 	plain_test(test_full_cgroup_fails_commits_and_kills_nobody_F_G),
 	plain_test(test_nothing_is_left_G),
 };
