@@ -3,9 +3,10 @@
  * linear_test.c - what clients did, all at once, could have been done one after
  * the other (promise C)
  *
- * Processes of two threads each get, by mapping and by ioctl, and commit, most
- * of the time under a condition that others may break. All calls are recorded
- * between two ticks of one shared counter, and history.c judges the whole.
+ * Processes of two threads each get, by mapping and by ioctl, and commit, at
+ * once or by a transaction, most of the time under a condition that others may
+ * break. All calls are recorded between two ticks of one shared counter, and
+ * history.c judges the whole.
  *
  * SNAPMAP_CALLS: calls of each thread, by default 10000 on stock kernels and
  * 1500 on test builds, which are slow.
@@ -16,8 +17,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "device.h"
 #include "history.h"
+#include "versions.h"
 
 #define PROCESSES 3
 #define THREADS	  2
@@ -183,6 +184,24 @@ static void commit(struct client *client, struct event *event, struct batch *bat
 	event->failed_op = args.failed_op;
 }
 
+/* The same in steps; where a condition does not hold, the first that can say so does. */
+static void commit_in_steps(struct client *client, struct event *event, struct batch *batch)
+{
+	struct snapmap_txn args = { .flags = event->if_version ? SNAPMAP_COMMIT_IF_VERSION : 0,
+				    .if_version = event->if_version };
+	int txn = ioc(client->fd, SNAPMAP_IOC_TXN, &args);
+	struct snapmap_txn_run run = { .version = 0 };
+
+	event->err = txn < 0 ? txn : txn_write(txn, batch);
+	if (!event->err && random_below(&client->rng, 2))
+		event->err = txn_prepare(txn, &run);
+	if (!event->err)
+		event->err = txn_commit(txn, &run);
+	event->version = run.version;
+	event->failed_op = run.failed_op;
+	close(txn);
+}
+
 static void act(struct client *client, struct event *event, struct batch *batch)
 {
 	_Atomic u64 *clock = &client->record->clock;
@@ -196,8 +215,10 @@ static void act(struct client *client, struct event *event, struct batch *batch)
 		add_op(batch, &event->op[i]);
 	event->client = client->number;
 	event->call = atomic_fetch_add(clock, 1);
-	if (commits)
+	if (commits && random_below(&client->rng, 3))
 		commit(client, event, batch);
+	else if (commits)
+		commit_in_steps(client, event, batch);
 	else
 		get(client, event);
 	event->ret = atomic_fetch_add(clock, 1);
