@@ -2,6 +2,7 @@
 /*
  * cmd_dump.c - all entries of one pinned snapshot
  */
+#include <errno.h>
 #include <fcntl.h>
 
 #include "cmd.h"
@@ -61,7 +62,9 @@ static int dump(const char *name, const struct snapmap *map, const struct versio
 	if (code)
 		return code;
 	err = snapmap_iter_new(snapshot, &iter);
-	if (err)
+	if (err == -ESTALE)
+		code = report_revoked(name, snapshot);
+	else if (err)
 		code = report_errno(name, "the snapshot cannot be read", err);
 	else
 		code = dump_items(name, snapshot, iter, format);

@@ -10,13 +10,15 @@
 #include "output.h"
 #include "progress.h"
 #include "report.h"
+#include "version.h"
 
 static const struct usage usage = {
 	.args = "NAME",
 	.min = 1,
 	.max = 1,
-	.summary = "Check the current snapshot against every rule of the format.",
-	.description = "Faults are told on standard error; the exit code is then 4.",
+	.summary = "Check a snapshot against every rule of the format.",
+	.description =
+		"Faults are told on standard error; the exit code is then 4.\n\n" VERSION_HELP,
 };
 
 /**
@@ -76,30 +78,36 @@ static int verify(const char *name, const struct snapmap_snapshot *snapshot)
 				      "version %llu has %" G_GUINT64_FORMAT " faults; "
 				      "load the map anew and report them",
 				      header->version, verification.faults);
+	if (err == -ESTALE)
+		return report_revoked(name, snapshot);
 	return err ? report_errno(name, "it cannot be verified", err) : print_result(name, header);
 }
 
 int cmd_verify(int argc, char **argv)
 {
-	const GOptionEntry entries[] = { G_OPTION_ENTRY_NULL };
+	g_autofree char *at_text = NULL;
+	const GOptionEntry entries[] = {
+		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &at_text,
+		  "Check version V (default: the current one)", "V" },
+		G_OPTION_ENTRY_NULL,
+	};
 	g_auto(GStrv) rest = NULL;
-	struct snapmap_snapshot *snapshot;
+	struct snapmap_snapshot *snapshot = NULL;
+	struct version at;
 	struct snapmap *map;
 	int code = options_parse(&usage, entries, argc, argv, &rest);
-	int err;
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = open_map(rest[0], O_RDONLY, &map);
+	code = version_parse("verify", at_text, &at);
+	if (!code)
+		code = open_map(rest[0], O_RDONLY, &map);
 	if (code)
 		return code;
-	err = snapmap_pin(map, &snapshot);
-	if (err)
-		code = report_errno(rest[0], "the current snapshot cannot be pinned", err);
-	else
+	code = version_pin(rest[0], map, &at, &snapshot);
+	if (!code)
 		code = verify(rest[0], snapshot);
-	if (!err)
-		snapmap_unpin(snapshot);
+	snapmap_unpin(snapshot);
 	snapmap_close(map);
 	return code;
 }

@@ -211,6 +211,9 @@ pin_it() {
 	run -0 snapmap verify "$M"
 	[ "$(snapmap log --json "$M" | jq -c 'map(.version)')" = '[8,9]' ]
 	run -1 snapmap get "$M" k --at 7
+	run -1 snapmap verify "$M" --at 7
 	run -0 snapmap get "$M" k --at 8
 	is 8
+	run -0 snapmap verify "$M" --at 8
+	is "$M: version 8 is sound: 1 entries, 2 bytes"
 }

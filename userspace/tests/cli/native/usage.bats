@@ -85,6 +85,7 @@ setup() {
 		["diff m 1 --json --apply"]="exclude each other" ["watch m -j -a"]="exclude each other"
 		["watch m --from x"]="neither a version nor a time"
 		["get m k --at 0"]="neither a version nor a time" ["dump m --at -1"]="neither a version nor a time"
+		["verify m --at x"]="neither a version nor a time"
 		["diff m 1 yesterday"]="neither a version nor a time" ["diff m @ 1"]="neither a version nor a time"
 		["load m f --format xml"]="no format 'xml'" ["dump m --format xml"]="no format 'xml'"
 		["put -e m k\\q v"]="bad escape" ["get -e m \\x0"]="bad escape"
