@@ -7,17 +7,6 @@
 
 static const struct snapmap_commit_opts no_opts;
 
-/* What the flags do not ask for is ignored; the kernel would refuse it. */
-static uint64_t if_version_of(const struct snapmap_commit_opts *opts)
-{
-	return opts->flags & SNAPMAP_COMMIT_IF_VERSION ? opts->if_version : 0;
-}
-
-static uint64_t stamp_of(const struct snapmap_commit_opts *opts)
-{
-	return opts->flags & SNAPMAP_COMMIT_STAMP ? opts->stamp : 0;
-}
-
 int snapmap_commit(struct snapmap *map, const struct snapmap_batch *batch,
 		   const struct snapmap_commit_opts *opts, struct snapmap_commit_result *result)
 {
@@ -27,8 +16,9 @@ int snapmap_commit(struct snapmap *map, const struct snapmap_batch *batch,
 		.wait_ms = how->wait_ms,
 		.ops = (uintptr_t)batch->ops,
 		.ops_bytes = batch->bytes,
-		.if_version = if_version_of(how),
-		.stamp = stamp_of(how),
+		.if_version =
+			snapmap_if_asked(how->flags, SNAPMAP_COMMIT_IF_VERSION, how->if_version),
+		.stamp = snapmap_if_asked(how->flags, SNAPMAP_COMMIT_STAMP, how->stamp),
 		.failed_op = SNAPMAP_NO_OP,
 	};
 	int err = snapmap_ioctl(map->fd, SNAPMAP_IOC_COMMIT, &commit);
@@ -50,8 +40,9 @@ int snapmap_rollback(struct snapmap *map, uint64_t to, const struct snapmap_comm
 		.flags = how->flags,
 		.wait_ms = how->wait_ms,
 		.to = to,
-		.if_version = if_version_of(how),
-		.stamp = stamp_of(how),
+		.if_version =
+			snapmap_if_asked(how->flags, SNAPMAP_COMMIT_IF_VERSION, how->if_version),
+		.stamp = snapmap_if_asked(how->flags, SNAPMAP_COMMIT_STAMP, how->stamp),
 	};
 	int err = snapmap_ioctl(map->fd, SNAPMAP_IOC_ROLLBACK, &rollback);
 

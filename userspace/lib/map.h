@@ -25,4 +25,10 @@ static inline const struct snapmap_control *snapmap_map_control(const struct sna
 	return snapmap_view_control(&map->mapping->view);
 }
 
+/* What the flags do not ask for is ignored; the kernel would refuse it. */
+static inline u64 snapmap_if_asked(u32 flags, u32 flag, u64 value)
+{
+	return flags & flag ? value : 0;
+}
+
 #endif /* SNAPMAP_MAP_H */

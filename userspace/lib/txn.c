@@ -35,16 +35,6 @@ struct snapmap_transaction {
 static const struct snapmap_txn_opts no_opts;
 static const struct snapmap_commit_opts no_run_opts;
 
-static uint64_t if_version_of(const struct snapmap_txn_opts *opts)
-{
-	return opts->flags & SNAPMAP_COMMIT_IF_VERSION ? opts->if_version : 0;
-}
-
-static uint64_t stamp_of(const struct snapmap_txn_opts *opts)
-{
-	return opts->flags & SNAPMAP_COMMIT_STAMP ? opts->stamp : 0;
-}
-
 int snapmap_txn_new(struct snapmap *map, const struct snapmap_txn_opts *opts,
 		    struct snapmap_transaction **out)
 {
@@ -52,8 +42,9 @@ int snapmap_txn_new(struct snapmap *map, const struct snapmap_txn_opts *opts,
 	struct snapmap_txn begin = {
 		.flags = how->flags,
 		.lease_ms = how->lease_ms,
-		.if_version = if_version_of(how),
-		.stamp = stamp_of(how),
+		.if_version =
+			snapmap_if_asked(how->flags, SNAPMAP_COMMIT_IF_VERSION, how->if_version),
+		.stamp = snapmap_if_asked(how->flags, SNAPMAP_COMMIT_STAMP, how->stamp),
 	};
 	struct snapmap_transaction *txn = calloc(1, sizeof(*txn));
 
@@ -135,8 +126,9 @@ int snapmap_txn_add(struct snapmap_transaction *txn, struct snapmap *map,
 	struct snapmap_txn_add add = {
 		.flags = how->flags,
 		.map = map->fd,
-		.if_version = if_version_of(how),
-		.stamp = stamp_of(how),
+		.if_version =
+			snapmap_if_asked(how->flags, SNAPMAP_COMMIT_IF_VERSION, how->if_version),
+		.stamp = snapmap_if_asked(how->flags, SNAPMAP_COMMIT_STAMP, how->stamp),
 	};
 	int err = how->lease_ms ? -EINVAL : check_open(txn);
 
