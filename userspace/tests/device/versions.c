@@ -104,20 +104,25 @@ static u64 hash_bytes(u64 hash, const void *data, size_t bytes)
 	return hash;
 }
 
+u64 item_hash(const struct snapmap_item *item)
+{
+	u64 hash = hash_bytes(0xcbf29ce484222325ULL ^ item->key_len, item->key, item->key_len);
+
+	return hash_bytes(hash, item->value, item->value_len);
+}
+
 u64 content_of(int fd)
 {
 	struct snapmap_snapshot *snapshot;
 	struct snapmap_iter *iter;
 	struct snapmap_item item;
 	int pin = map_pin(fd);
-	u64 sum = 0, hash;
+	u64 sum = 0;
 
 	assert_int_equal(snapmap_pin_open_fd(pin == -ENOTTY ? dup(fd) : pin, &snapshot), 0);
 	assert_int_equal(snapmap_iter_new(snapshot, &iter), 0);
-	while (snapmap_iter_next(iter, &item) == 1) {
-		hash = hash_bytes(0xcbf29ce484222325ULL ^ item.key_len, item.key, item.key_len);
-		sum += hash_bytes(hash, item.value, item.value_len);
-	}
+	while (snapmap_iter_next(iter, &item) == 1)
+		sum += item_hash(&item);
 	snapmap_iter_free(iter);
 	snapmap_unpin(snapshot);
 	return sum;

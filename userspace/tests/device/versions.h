@@ -37,6 +37,10 @@ int map_pins(int fd, u32 first, struct snapmap_pin_record *records, u32 room);
 /* @out may be NULL. */
 int rollback(int fd, u64 to, u32 flags, struct snapmap_rollback *out);
 
+/* Of key and value. The sum over all entries stands for a content, in whatever order. */
+struct snapmap_item;
+u64 item_hash(const struct snapmap_item *item);
+
 /*
  * A number that stands for the keys and values of a map or a pin, in whatever
  * order they lie.

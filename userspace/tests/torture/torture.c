@@ -244,20 +244,19 @@ static bool kernel_readers_are_content(const struct torture *torture)
 	return !faults && lookups;
 }
 
-/* All is given back but what the current snapshot takes. */
-static bool nothing_has_leaked(struct torture *torture)
+bool map_is_given_back(int fd)
 {
 	struct snapmap_info info = { .flags = 0 };
 	u64 reached;
 
-	settle(torture->fd);
-	reached = reachable_blocks(torture->fd);
-	if (ioc(torture->fd, SNAPMAP_IOC_INFO, &info))
+	settle(fd);
+	reached = reachable_blocks(fd);
+	if (ioc(fd, SNAPMAP_IOC_INFO, &info))
 		return false;
-	if (!info.pins && info.used_blocks == reached)
+	if (!info.pins && !info.writer && info.used_blocks == reached)
 		return true;
-	printf("%llu pins, %llu blocks used, %llu reachable\n", info.pins, info.used_blocks,
-	       reached);
+	printf("%s: %llu pins, writer %u, %llu blocks used, %llu reachable\n", info.name, info.pins,
+	       info.writer, info.used_blocks, reached);
 	return false;
 }
 
@@ -284,7 +283,7 @@ static bool judge(struct torture *torture)
 	fine &= deeds_are_fine(torture);
 	fine &= !torture->crashed;
 	if (!torture->options.broken)
-		fine &= nothing_has_leaked(torture) & kept_is_given_back();
+		fine &= map_is_given_back(torture->fd) & kept_is_given_back();
 	fine &= !torture->options.readers || all_lookups(torture->stage);
 	kernel_print_ages();
 	return fine;

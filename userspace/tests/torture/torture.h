@@ -88,6 +88,9 @@ void actor_error(struct actor *actor, const char *where, int err);
 bool actor_goes_on(const struct actor *actor);
 bool actor_is_refusal(int err);
 
+/* torture.c: all but what the current snapshot takes, and nobody has a pin or the lease */
+bool map_is_given_back(int fd);
+
 /* kept.c */
 int kept_set_up(void);
 void kept_tear_down(void);
