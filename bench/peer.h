@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * peer.h - what every table that takes part can do
+ *
+ * A peer derives from Reading<itself, K> and has a function
+ *
+ *	bool get(const K &key, Value &value)
+ *
+ * which copies the value out. The loops below are instantiated in the peer's own file, so that
+ * its get() is inlined there as far as it would be in an application.
+ */
+#ifndef BENCH_PEER_H
+#define BENCH_PEER_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clock.h"
+#include "keys.h"
+#include "workload.h"
+
+namespace bench
+{
+
+/*
+ * One row of look-ups. The keys lie in the order in which they are wanted, so that what is
+ * measured is the table and not the fetching of the key. @order has their indexes, for those
+ * who know no keys.
+ */
+template <class K> struct ReadPlan {
+	const K *keys;
+	const uint32_t *order;
+	size_t count;
+	Mode mode;
+};
+
+struct ReadResult {
+	double ns; /* for all, of the thread's CPU time */
+	uint64_t hits;
+	uint64_t sum; /* of the numbers in the values that were found */
+};
+
+/* A change: entry @index gets the value of its @turn'th update. */
+struct Change {
+	uint32_t index;
+	uint64_t turn;
+};
+
+/* Zero, which the compiler cannot know. */
+extern volatile uint64_t run_time_zero;
+
+template <class K> class Peer
+{
+      public:
+	virtual ~Peer() = default;
+
+	/* Once, first of all; @data outlives the peer. */
+	virtual void load(const Data<K> &data) = 0;
+
+	virtual ReadResult read(const ReadPlan<K> &plan) = 0;
+
+	/* Whether read() knows that mode. */
+	virtual bool reads(Mode mode) const
+	{
+		return mode != Mode::batched;
+	}
+
+	/* False for those that hold no keys, and so cannot miss or be verified. */
+	virtual bool is_table() const
+	{
+		return true;
+	}
+
+	/* Around a thread's look-ups. */
+	virtual void thread_begin()
+	{
+	}
+	virtual void thread_end()
+	{
+	}
+};
+
+template <class Self, class K> class Reading : public Peer<K>
+{
+      public:
+	ReadResult read(const ReadPlan<K> &plan) override
+	{
+		switch (plan.mode) {
+		case Mode::dependent:
+			return dependent(plan);
+		case Mode::batched:
+			return self().batched(plan);
+		default:
+			return independent(plan);
+		}
+	}
+
+	ReadResult batched(const ReadPlan<K> &)
+	{
+		return {};
+	}
+
+      private:
+	Self &self()
+	{
+		return static_cast<Self &>(*this);
+	}
+
+	ReadResult independent(const ReadPlan<K> &plan)
+	{
+		ReadResult result = {};
+		Value value = {};
+		double start = cpu_ns();
+
+		for (size_t i = 0; i < plan.count; i++) {
+			if (self().get(plan.keys[i], value)) {
+				/* All of the copy is wanted, not just the number. */
+				asm volatile("" : : "m"(value));
+				result.sum += value.number;
+				result.hits++;
+			}
+		}
+		result.ns = cpu_ns() - start;
+		return result;
+	}
+
+	/* The next key is not known before the last value. */
+	ReadResult dependent(const ReadPlan<K> &plan)
+	{
+		ReadResult result = {};
+		uint64_t zero = run_time_zero;
+		Value value = {};
+		double start = cpu_ns();
+
+		for (size_t i = 0; i < plan.count; i++) {
+			if (self().get(plan.keys[i + (value.number & zero)], value)) {
+				asm volatile("" : : "m"(value));
+				result.sum += value.number;
+				result.hits++;
+			}
+		}
+		result.ns = cpu_ns() - start;
+		return result;
+	}
+};
+
+} // namespace bench
+
+#endif /* BENCH_PEER_H */

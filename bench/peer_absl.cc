@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * peer_absl.cc - Abseil's flat_hash_map without any synchronisation: the bound for a table in
+ * one process that nobody changes
+ */
+#include "absl_map.h"
+#include "peers.h"
+
+namespace bench
+{
+
+namespace
+{
+
+template <class K> class Absl : public Reading<Absl<K>, K>
+{
+      public:
+	void load(const Data<K> &data) override
+	{
+		fill(map_, data);
+	}
+
+	bool get(const K &key, Value &value)
+	{
+		auto found = find(map_, key);
+
+		if (found == map_.end())
+			return false;
+		value = found->second;
+		return true;
+	}
+
+      private:
+	AbslMap<K> map_;
+};
+
+} // namespace
+
+template <class K> std::unique_ptr<Peer<K>> make_absl()
+{
+	return std::make_unique<Absl<K>>();
+}
+
+template std::unique_ptr<Peer<Key16>> make_absl();
+template std::unique_ptr<Peer<KeyText>> make_absl();
+
+} // namespace bench

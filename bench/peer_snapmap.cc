@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * peer_snapmap.cc - snapmap: the module's code writes, the library as it ships reads
+ */
+#include <stdexcept>
+
+#include "peers.h"
+#include "snapmap_map.h"
+
+namespace bench
+{
+
+namespace
+{
+
+template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K>
+{
+      public:
+	void load(const Data<K> &data) override
+	{
+		map_ = std::make_unique<SnapmapMap>(data.raw_bytes(), huge);
+		map_->replace(data);
+		reader_ = map_->reader();
+	}
+
+	bool get(const K &key, Value &value)
+	{
+		return !snapmap_get(reader_, key.data(), key.size(), &value, sizeof(value),
+				    nullptr);
+	}
+
+      private:
+	std::unique_ptr<SnapmapMap> map_;
+	const struct snapmap *reader_ = nullptr;
+};
+
+} // namespace
+
+template <class K> std::unique_ptr<Peer<K>> make_snapmap()
+{
+	return std::make_unique<Snapmap<K, false>>();
+}
+
+template <class K> std::unique_ptr<Peer<K>> make_snapmap_huge()
+{
+	return std::make_unique<Snapmap<K, true>>();
+}
+
+template std::unique_ptr<Peer<Key16>> make_snapmap();
+template std::unique_ptr<Peer<KeyText>> make_snapmap();
+template std::unique_ptr<Peer<Key16>> make_snapmap_huge();
+template std::unique_ptr<Peer<KeyText>> make_snapmap_huge();
+
+} // namespace bench

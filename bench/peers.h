@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * peers.h - who takes part
+ */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include "peer.h"
+
+namespace bench
+{
+
+/**
+ * struct PeerKind - a peer, before it is made
+ * @name: as it is called in options and results
+ * @about: what it is, in a few words
+ * @most: entries up to which it takes part
+ * @binary: makes one for keys of 16 bytes
+ * @strings: makes one for strings; either may throw why it cannot take part here
+ */
+struct PeerKind {
+	const char *name;
+	const char *about;
+	size_t most;
+	std::unique_ptr<Peer<Key16>> (*binary)();
+	std::unique_ptr<Peer<KeyText>> (*strings)();
+
+	template <class K> std::unique_ptr<Peer<K>> make() const;
+};
+
+template <> inline std::unique_ptr<Peer<Key16>> PeerKind::make<Key16>() const
+{
+	return binary();
+}
+
+template <> inline std::unique_ptr<Peer<KeyText>> PeerKind::make<KeyText>() const
+{
+	return strings();
+}
+
+/* All of them, snapmap first. */
+const std::vector<PeerKind> &peer_kinds();
+
+/* One function for each peer, in its own file. */
+template <class K> std::unique_ptr<Peer<K>> make_snapmap();
+template <class K> std::unique_ptr<Peer<K>> make_snapmap_huge();
+template <class K> std::unique_ptr<Peer<K>> make_absl();
+template <class K> std::unique_ptr<Peer<K>> make_lmdb();
+template <class K> std::unique_ptr<Peer<K>> make_lmdb_renew();
+template <class K> std::unique_ptr<Peer<K>> make_limit_one();
+template <class K> std::unique_ptr<Peer<K>> make_limit_two();
+
+} // namespace bench
+
+#endif /* BENCH_PEERS_H */

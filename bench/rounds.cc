@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#include "rounds.h"
+
+#include <cstdio>
+
+namespace bench
+{
+
+std::vector<Result> take_turns(const std::vector<Runner> &runners, unsigned int rounds)
+{
+	std::vector<Result> results;
+
+	for (const Runner &runner : runners)
+		results.push_back({ runner.name, {} });
+	for (unsigned int round = 0; round < rounds; round++)
+		for (size_t i = 0; i < runners.size(); i++)
+			results[i].spans.add(runners[i].measure());
+	return results;
+}
+
+static const Result *find_peer(const std::vector<Result> &results, const std::string &name)
+{
+	for (const Result &result : results)
+		if (result.name == name)
+			return &result;
+	return nullptr;
+}
+
+void print_results(const std::string &title, const std::string &unit,
+		   const std::vector<Result> &results)
+{
+	const Result *absl = find_peer(results, "absl");
+
+	if (results.empty())
+		return;
+	printf("%s\n", title.c_str());
+	for (const Result &result : results) {
+		double median = result.spans.median();
+
+		printf("  %-20s %10.4g %s  %10.4g .. %-10.4g", result.name.c_str(), median,
+		       unit.c_str(), result.spans.least(), result.spans.most());
+		printf("%8.2fx %s", median / results[0].spans.median(), results[0].name.c_str());
+		if (absl)
+			printf("%8.2fx absl", median / absl->spans.median());
+		putchar('\n');
+	}
+	fflush(stdout);
+}
+
+} // namespace bench

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * rounds.h - measurements of one thing, and all peers measured in turns
+ */
+#ifndef BENCH_ROUNDS_H
+#define BENCH_ROUNDS_H
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bench
+{
+
+class Spans
+{
+      public:
+	void add(double span)
+	{
+		all_.insert(std::upper_bound(all_.begin(), all_.end(), span), span);
+	}
+	size_t count() const
+	{
+		return all_.size();
+	}
+	double median() const
+	{
+		size_t half = all_.size() / 2;
+
+		return all_.size() % 2 ? all_[half] : (all_[half - 1] + all_[half]) / 2;
+	}
+	double least() const
+	{
+		return all_.front();
+	}
+	double most() const
+	{
+		return all_.back();
+	}
+
+      private:
+	std::vector<double> all_; /* sorted */
+};
+
+/* A peer's name, and what measures it once. */
+struct Runner {
+	std::string name;
+	std::function<double()> measure;
+};
+
+struct Result {
+	std::string name;
+	Spans spans;
+};
+
+/* Each in turn, and that @rounds times, so that whatever disturbs them disturbs all. */
+std::vector<Result> take_turns(const std::vector<Runner> &runners, unsigned int rounds);
+
+/* For people: all medians, as multiples of the first one and of Abseil's. */
+void print_results(const std::string &title, const std::string &unit,
+		   const std::vector<Result> &results);
+
+} // namespace bench
+
+#endif /* BENCH_ROUNDS_H */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * snapmap_store.c - the module's own table, arena and commit code over a memfd
+ *
+ * The arena's chunks lie at their own offsets in one large mapping of the memfd, which takes
+ * address space and no memory until a chunk is used. Readers map the memfd again. The kernel's
+ * time is the real one, and a grace period of RCU ends every ten milliseconds.
+ */
+#include "snapmap_store.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kmod/commit.h"
+#include "../kmod/reclaim.h"
+#include "../kmod/snapshot.h"
+
+#define GRACE_PERIOD_NS (10 * NSEC_PER_MSEC)
+#define HUGE_PAGE	((size_t)2 << 20)
+
+long shim_fail_alloc = -1;
+unsigned long shim_grace_periods;
+u64 shim_now_ns;
+
+/* One mapping; @base is aligned to a huge page. */
+struct bench_store {
+	struct snapmap_store store;
+	int fd;
+	int huge;
+	u8 *base;
+};
+
+static struct bench_store *owner(struct snapmap_arena *arena)
+{
+	return container_of(arena, struct bench_store, store.arena);
+}
+
+static void *chunk_alloc(struct snapmap_arena *arena, size_t offset, size_t bytes)
+{
+	(void)bytes; /* a hole until now, which reads as zeroes */
+	return owner(arena)->base + offset;
+}
+
+static void chunk_shown(struct snapmap_arena *arena, size_t offset, size_t bytes)
+{
+	(void)arena;
+	(void)offset;
+	(void)bytes;
+}
+
+static void chunk_free(struct snapmap_arena *arena, void *data, size_t offset, size_t bytes)
+{
+	(void)arena;
+	(void)offset;
+	madvise(data, bytes, MADV_REMOVE);
+}
+
+static const struct snapmap_backing memfd_backing = {
+	.alloc = chunk_alloc,
+	.shown = chunk_shown,
+	.free = chunk_free,
+};
+
+static void pass_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	shim_now_ns = (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
+	shim_grace_periods = shim_now_ns / GRACE_PERIOD_NS;
+}
+
+/* Address space for @span bytes, aligned to a huge page, with the memfd in it. */
+static u8 *map_aligned(int fd, size_t span)
+{
+	u8 *space = mmap(NULL, span + HUGE_PAGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u8 *base;
+
+	if (space == MAP_FAILED)
+		return NULL;
+	base = (u8 *)ALIGN((uintptr_t)space, HUGE_PAGE);
+	if (mmap(base, span, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
+		 0) == MAP_FAILED)
+		return NULL;
+	return base;
+}
+
+/* More than the arena can ever be, for it is mapped before its span is known. */
+static int open_memory(struct bench_store *store, size_t span)
+{
+	store->fd = memfd_create("snapmap-bench", MFD_CLOEXEC);
+	if (store->fd < 0 || ftruncate(store->fd, (off_t)span))
+		return -ENOMEM;
+	store->base = map_aligned(store->fd, span);
+	if (!store->base)
+		return -ENOMEM;
+	madvise(store->base, span, store->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return 0;
+}
+
+/**
+ * bench_store_new() - an empty map
+ * @limit: its memory limit
+ * @huge: ask for pages of 2 MiB
+ *
+ * Return: the map, or NULL.
+ */
+struct bench_store *bench_store_new(uint64_t limit, int huge)
+{
+	struct bench_store *store = calloc(1, sizeof(*store));
+	size_t span = ALIGN(limit, HUGE_PAGE) * 4 + HUGE_PAGE;
+
+	if (!store)
+		return NULL;
+	store->huge = huge;
+	pass_time();
+	if (open_memory(store, span) || snapmap_store_init(&store->store, "bench", &memfd_backing,
+							   limit, 0x9e3779b97f4a7c15ULL, 1)) {
+		free(store);
+		return NULL;
+	}
+	if (bench_store_span(store) > span) {
+		fprintf(stderr, "bench: a span of %llu bytes was not expected\n",
+			(unsigned long long)bench_store_span(store));
+		abort();
+	}
+	return store;
+}
+
+/**
+ * bench_store_free() - end a map
+ * @store: the map; nobody reads it any more
+ */
+void bench_store_free(struct bench_store *store)
+{
+	shim_grace_periods += 2;
+	snapmap_store_exit(&store->store);
+	close(store->fd);
+	munmap(store->base, ALIGN(store->store.arena.limit, HUGE_PAGE) * 4 + HUGE_PAGE);
+	free(store);
+}
+
+int bench_store_fd(const struct bench_store *store)
+{
+	return store->fd;
+}
+
+uint64_t bench_store_span(const struct bench_store *store)
+{
+	return store->store.control->span;
+}
+
+/**
+ * bench_store_commit() - all that the COMMIT ioctl does behind the system call
+ * @store: the map
+ * @ops: a batch
+ * @bytes: its length
+ * @replace: whether it replaces what there is
+ *
+ * Return: 0 or a negative errno.
+ */
+int bench_store_commit(struct bench_store *store, const void *ops, size_t bytes, int replace)
+{
+	struct snapmap_commit commit = {
+		.flags = replace ? SNAPMAP_COMMIT_REPLACE : 0,
+		.ops = (uintptr_t)ops,
+		.ops_bytes = bytes,
+	};
+
+	pass_time();
+	return snapmap_commit(&store->store, &commit);
+}
+
+void *bench_store_pin(struct bench_store *store)
+{
+	void *pin = snapmap_snapshot_pin(&store->store, 0);
+
+	return IS_ERR(pin) ? NULL : pin;
+}
+
+void bench_store_unpin(struct bench_store *store, void *pin)
+{
+	snapmap_snapshot_unpin(&store->store, pin);
+}
+
+void bench_store_info(struct bench_store *store, struct bench_store_info *info)
+{
+	struct snapmap_info told = { 0 };
+
+	snapmap_store_info(&store->store, &told);
+	info->resident = told.resident_bytes;
+	info->used_blocks = told.used_blocks;
+	info->retired_blocks = told.retired_blocks;
+	info->pinned_blocks = told.pinned_blocks;
+	info->blocks_copied = told.blocks_copied;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * stage.h - all peers that take part, loaded with the same entries and verified
+ */
+#ifndef BENCH_STAGE_H
+#define BENCH_STAGE_H
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "options.h"
+#include "peers.h"
+
+namespace bench
+{
+
+template <class K> struct Player {
+	const PeerKind *kind;
+	std::unique_ptr<Peer<K>> peer;
+};
+
+template <class K> class Stage
+{
+      public:
+	Stage(const Options &options, Data<K> data, KeyKind kind)
+	    : data_(std::move(data)), kind_(kind)
+	{
+		for (const PeerKind &peer : peer_kinds())
+			if (options.wants_peer(peer.name) && data_.size() <= peer.most)
+				add(peer);
+	}
+
+	const Data<K> &data() const
+	{
+		return data_;
+	}
+	std::vector<Player<K>> &players()
+	{
+		return players_;
+	}
+	/* Those that cannot take part, and why. */
+	const std::vector<std::pair<std::string, std::string>> &absences() const
+	{
+		return absences_;
+	}
+	/* What verification found. */
+	const std::vector<std::string> &failures() const
+	{
+		return failures_;
+	}
+	std::string keys_name() const
+	{
+		return name_of(kind_);
+	}
+	std::string title() const
+	{
+		return std::to_string(data_.size()) + " entries, " + keys_name();
+	}
+
+      private:
+	void add(const PeerKind &kind)
+	{
+		double start = wall_ns();
+
+		fprintf(stderr, "bench: %s: loading %-20s", title().c_str(), kind.name);
+		try {
+			std::unique_ptr<Peer<K>> peer = kind.make<K>();
+			std::string wrong;
+
+			peer->load(data_);
+			if (peer->is_table())
+				wrong = verify(*peer);
+			if (wrong.empty())
+				players_.push_back({ &kind, std::move(peer) });
+			else
+				failures_.push_back(std::string(kind.name) + ": " + wrong);
+			fprintf(stderr, "%6.2f s %s\n", (wall_ns() - start) / 1e9, wrong.c_str());
+		} catch (const std::exception &why) {
+			absences_.emplace_back(kind.name, why.what());
+			fprintf(stderr, "%s\n", why.what());
+		}
+	}
+
+	/* Says what is wrong with the answers, in all modes, to all keys and all that miss. */
+	std::string verify(Peer<K> &peer)
+	{
+		std::vector<uint32_t> order(std::max(data_.size(), data_.missing.size()));
+		uint64_t sum = data_.size() * (data_.size() - 1) / 2;
+
+		for (size_t i = 0; i < order.size(); i++)
+			order[i] = static_cast<uint32_t>(i);
+		for (Mode mode : { Mode::independent, Mode::dependent, Mode::batched }) {
+			ReadPlan<K> all = { data_.keys.data(), order.data(), data_.size(), mode };
+			ReadPlan<K> none = { data_.missing.data(), order.data(),
+					     data_.missing.size(), mode };
+			ReadResult result;
+
+			if (!peer.reads(mode))
+				continue;
+			peer.thread_begin();
+			result = peer.read(all);
+			peer.thread_end();
+			if (result.hits != data_.size() || result.sum != sum)
+				return std::string("wrong answers, ") + name_of(mode);
+			peer.thread_begin();
+			result = peer.read(none);
+			peer.thread_end();
+			if (result.hits)
+				return std::string("keys that are not there, ") + name_of(mode);
+		}
+		return "";
+	}
+
+	Data<K> data_;
+	KeyKind kind_;
+	std::vector<Player<K>> players_;
+	std::vector<std::pair<std::string, std::string>> absences_;
+	std::vector<std::string> failures_;
+};
+
+/* Strings come in sizes up to this. */
+constexpr size_t strings_most = 1000000;
+
+template <class F> void for_each_stage(const Options &options, F use)
+{
+	for (KeyKind kind : options.kinds) {
+		for (size_t size : options.sizes) {
+			if (kind == KeyKind::binary) {
+				Stage<Key16> stage(options, make_binary(size), kind);
+
+				use(stage);
+			} else if (size <= strings_most) {
+				Stage<KeyText> stage(options, make_strings(size), kind);
+
+				use(stage);
+			}
+		}
+	}
+}
+
+} // namespace bench
+
+#endif /* BENCH_STAGE_H */
