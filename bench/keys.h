@@ -78,6 +78,12 @@ const char *name_of(KeyKind kind);
 /* Keys of one kind; K is Key16 or KeyText. */
 template <class K> using Keys = std::vector<K>;
 
+/* A change: entry @index gets the value of its @turn'th update. */
+struct Change {
+	uint32_t index;
+	uint64_t turn;
+};
+
 /* What is in a table, and as many keys that are not. */
 template <class K> struct Data {
 	Keys<K> keys;
@@ -98,6 +104,11 @@ template <class K> struct Data {
 		memset(value.rest, static_cast<int>(n + turn), sizeof(value.rest));
 		memcpy(value.rest, &turn, sizeof(turn));
 		return value;
+	}
+
+	static Value value(const Change &change)
+	{
+		return value(change.index, change.turn);
 	}
 
 	uint64_t raw_bytes() const

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,27 +27,44 @@ namespace bench
 {
 
 /*
- * One row of look-ups. The keys lie in the order in which they are wanted, so that what is
- * measured is the table and not the fetching of the key. @order has their indexes, for those
- * who know no keys.
+ * Keys to look for, in the order in which they are wanted, so that what is measured is the table
+ * and not the fetching of the key. @order has their indexes, for those who know no keys; @id is
+ * another for all others.
  */
+template <class K> struct Wanted {
+	Keys<K> keys;
+	std::vector<uint32_t> order;
+	uint64_t id = next_id();
+
+	static uint64_t next_id()
+	{
+		static uint64_t id;
+
+		return ++id;
+	}
+};
+
+/* One row of look-ups: @count of @wanted from @from on. */
 template <class K> struct ReadPlan {
-	const K *keys;
-	const uint32_t *order;
+	const Wanted<K> *wanted;
+	size_t from;
 	size_t count;
 	Mode mode;
+
+	const K *keys() const
+	{
+		return wanted->keys.data() + from;
+	}
+	const uint32_t *order() const
+	{
+		return wanted->order.data() + from;
+	}
 };
 
 struct ReadResult {
 	double ns; /* for all, of the thread's CPU time */
 	uint64_t hits;
 	uint64_t sum; /* of the numbers in the values that were found */
-};
-
-/* A change: entry @index gets the value of its @turn'th update. */
-struct Change {
-	uint32_t index;
-	uint64_t turn;
 };
 
 /* Zero, which the compiler cannot know. */
@@ -72,6 +90,22 @@ template <class K> class Peer
 	virtual bool is_table() const
 	{
 		return true;
+	}
+
+	/* Makes one commit of @count changes; they do not change which keys there are. */
+	virtual void commit(const Change *, size_t)
+	{
+		throw std::logic_error("cannot be changed");
+	}
+	virtual bool commits() const
+	{
+		return false;
+	}
+
+	/* Bytes that the table takes; 0 when it is what malloc() has given. */
+	virtual uint64_t bytes()
+	{
+		return 0;
 	}
 
 	/* Around a thread's look-ups. */
@@ -112,11 +146,12 @@ template <class Self, class K> class Reading : public Peer<K>
 	ReadResult independent(const ReadPlan<K> &plan)
 	{
 		ReadResult result = {};
+		const K *keys = plan.keys();
 		Value value = {};
 		double start = cpu_ns();
 
 		for (size_t i = 0; i < plan.count; i++) {
-			if (self().get(plan.keys[i], value)) {
+			if (self().get(keys[i], value)) {
 				/* All of the copy is wanted, not just the number. */
 				asm volatile("" : : "m"(value));
 				result.sum += value.number;
@@ -132,11 +167,12 @@ template <class Self, class K> class Reading : public Peer<K>
 	{
 		ReadResult result = {};
 		uint64_t zero = run_time_zero;
+		const K *keys = plan.keys();
 		Value value = {};
 		double start = cpu_ns();
 
 		for (size_t i = 0; i < plan.count; i++) {
-			if (self().get(plan.keys[i + (value.number & zero)], value)) {
+			if (self().get(keys[i + (value.number & zero)], value)) {
 				asm volatile("" : : "m"(value));
 				result.sum += value.number;
 				result.hits++;

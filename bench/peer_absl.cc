@@ -17,6 +17,7 @@ template <class K> class Absl : public Reading<Absl<K>, K>
       public:
 	void load(const Data<K> &data) override
 	{
+		data_ = &data;
 		fill(map_, data);
 	}
 
@@ -30,8 +31,20 @@ template <class K> class Absl : public Reading<Absl<K>, K>
 		return true;
 	}
 
+	void commit(const Change *changes, size_t count) override
+	{
+		for (size_t i = 0; i < count; i++)
+			put(map_, data_->keys[changes[i].index], data_->value(changes[i]));
+	}
+
+	bool commits() const override
+	{
+		return true;
+	}
+
       private:
 	AbslMap<K> map_;
+	const Data<K> *data_ = nullptr;
 };
 
 } // namespace

@@ -48,15 +48,16 @@ template <class K, bool two> class Limit : public Peer<K>
 	{
 		ReadResult result = {};
 		uint64_t zero = run_time_zero;
+		const uint32_t *order = plan.order();
 		Value value = {};
 		double start = cpu_ns();
 
 		if (plan.mode == Mode::dependent)
 			for (size_t i = 0; i < plan.count; i++)
-				fetch(plan.order[i] + (value.number & zero), value, result);
+				fetch(order[i] + (value.number & zero), value, result);
 		else
 			for (size_t i = 0; i < plan.count; i++)
-				fetch(plan.order[i], value, result);
+				fetch(order[i], value, result);
 		result.ns = cpu_ns() - start;
 		return result;
 	}

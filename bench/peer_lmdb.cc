@@ -25,6 +25,7 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 
 	void load(const Data<K> &data) override
 	{
+		data_ = &data;
 		env_ = LmdbEnv::shared(&data, [&](LmdbEnv &env) { env.load_sorted(data); });
 		txn_ = env_->begin(MDB_RDONLY);
 	}
@@ -44,7 +45,30 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 		return true;
 	}
 
+	/* Not while a read transaction is as old as the last commits: their pages are not reused. */
+	void commit(const Change *changes, size_t count) override
+	{
+		MDB_txn *txn = env_->begin(0);
+
+		for (size_t i = 0; i < count; i++)
+			env_->put(txn, data_->keys[changes[i].index], data_->value(changes[i]));
+		env_->commit(txn);
+		mdb_txn_reset(txn_);
+		mdb_txn_renew(txn_);
+	}
+
+	bool commits() const override
+	{
+		return renew;
+	}
+
+	uint64_t bytes() override
+	{
+		return env_->bytes_used();
+	}
+
       private:
+	const Data<K> *data_ = nullptr;
 	std::shared_ptr<LmdbEnv> env_;
 	MDB_txn *txn_ = nullptr;
 };

@@ -18,6 +18,7 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
       public:
 	void load(const Data<K> &data) override
 	{
+		data_ = &data;
 		map_ = std::make_unique<SnapmapMap>(data.raw_bytes(), huge);
 		map_->replace(data);
 		reader_ = map_->reader();
@@ -29,7 +30,29 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 				    nullptr);
 	}
 
+	void commit(const Change *changes, size_t count) override
+	{
+		map_->clear();
+		for (size_t i = 0; i < count; i++)
+			map_->put(data_->keys[changes[i].index], data_->value(changes[i]));
+		map_->commit(false);
+	}
+
+	bool commits() const override
+	{
+		return true;
+	}
+
+	uint64_t bytes() override
+	{
+		struct bench_store_info info;
+
+		bench_store_info(map_->store(), &info);
+		return info.resident;
+	}
+
       private:
+	const Data<K> *data_ = nullptr;
 	std::unique_ptr<SnapmapMap> map_;
 	const struct snapmap *reader_ = nullptr;
 };

@@ -14,6 +14,7 @@ volatile uint64_t run_time_zero;
 const std::vector<PeerKind> &peer_kinds()
 {
 	static constexpr size_t any = SIZE_MAX;
+	static constexpr size_t few = 1000000; /* for the sake of memory */
 	static const std::vector<PeerKind> kinds = {
 		PEER("snapmap", "snapmap_get() over an arena of 4 KiB pages", any, make_snapmap),
 		PEER("snapmap-huge", "snapmap_get() over an arena of 2 MiB pages", any,
@@ -22,6 +23,20 @@ const std::vector<PeerKind> &peer_kinds()
 		PEER("lmdb", "LMDB, one long read transaction", any, make_lmdb),
 		PEER("lmdb-renew", "LMDB, its read transaction renewed for each get", any,
 		     make_lmdb_renew),
+		PEER("lfht-qsbr", "liburcu's lock-free hash table, QSBR", any, make_lfht_qsbr),
+		PEER("lfht-memb", "liburcu's lock-free hash table, membarrier", few,
+		     make_lfht_memb),
+		PEER("rcu-absl", "a flat_hash_map copied whole, its pointer swapped under RCU", few,
+		     make_rcu_absl),
+		PEER("glib", "GHashTable under a pthread_rwlock", any, make_glib),
+		PEER("cdb", "tinycdb, constant, on tmpfs", few, make_cdb),
+		PEER("bpf-hash", "a BPF hash, looked up by bpf(2)", few, make_bpf_hash),
+		PEER("bpf-array", "a mapped BPF array: numbers for keys", few, make_bpf_array),
+		PEER("go-map", "Go's map, unsynchronised", few, make_go_map),
+		PEER("go-rwmutex", "Go's map under a sync.RWMutex", few, make_go_rwmutex),
+		PEER("go-sync", "Go's sync.Map", few, make_go_sync),
+		PEER("go-atomic", "Go's map behind an atomic.Value, to be copied whole", few,
+		     make_go_atomic),
 		PEER("limit-1", "the limit: one cache miss", any, make_limit_one),
 		PEER("limit-2", "the limit: two cache misses in a page, one after the other", any,
 		     make_limit_two),

@@ -49,6 +49,17 @@ template <class K> std::unique_ptr<Peer<K>> make_lmdb();
 template <class K> std::unique_ptr<Peer<K>> make_lmdb_renew();
 template <class K> std::unique_ptr<Peer<K>> make_limit_one();
 template <class K> std::unique_ptr<Peer<K>> make_limit_two();
+template <class K> std::unique_ptr<Peer<K>> make_lfht_qsbr();
+template <class K> std::unique_ptr<Peer<K>> make_lfht_memb();
+template <class K> std::unique_ptr<Peer<K>> make_rcu_absl();
+template <class K> std::unique_ptr<Peer<K>> make_glib();
+template <class K> std::unique_ptr<Peer<K>> make_cdb();
+template <class K> std::unique_ptr<Peer<K>> make_bpf_hash();
+template <class K> std::unique_ptr<Peer<K>> make_bpf_array();
+template <class K> std::unique_ptr<Peer<K>> make_go_map();
+template <class K> std::unique_ptr<Peer<K>> make_go_rwmutex();
+template <class K> std::unique_ptr<Peer<K>> make_go_sync();
+template <class K> std::unique_ptr<Peer<K>> make_go_atomic();
 
 } // namespace bench
 

@@ -45,13 +45,14 @@ template <class K> class Reads
 		return std::clamp(static_cast<size_t>(options_.ms * 1e6 / ns), trial, most);
 	}
 
-	static Keys<K> arrange(const Keys<K> &keys, const std::vector<uint32_t> &order)
+	static Wanted<K> arrange(const Keys<K> &keys, std::vector<uint32_t> order)
 	{
-		Keys<K> wanted;
+		Wanted<K> wanted;
 
-		wanted.reserve(order.size());
+		wanted.keys.reserve(order.size());
 		for (uint32_t index : order)
-			wanted.push_back(keys[index]);
+			wanted.keys.push_back(keys[index]);
+		wanted.order = std::move(order);
 		return wanted;
 	}
 
@@ -61,8 +62,7 @@ template <class K> class Reads
 		ReadPlan<K> half = plan;
 		ReadResult result;
 
-		half.keys += plan.count / 2;
-		half.order += plan.count / 2;
+		half.from += plan.count / 2;
 		half.count /= 2;
 		peer.thread_begin();
 		peer.read(half);
@@ -77,19 +77,18 @@ template <class K> class Reads
 	{
 		const Keys<K> &keys = point.op == Op::hit ? stage_.data().keys :
 							    stage_.data().missing;
-		std::vector<uint32_t> order = make_order(keys.size(), point.spread);
-		Keys<K> wanted = arrange(keys, order);
+		Wanted<K> wanted = arrange(keys, make_order(keys.size(), point.spread));
 		std::vector<Runner> runners;
 
 		for (auto &player : stage_.players()) {
 			Peer<K> &peer = *player.peer;
-			ReadPlan<K> plan = { wanted.data(), order.data(), 0, point.mode };
+			ReadPlan<K> plan = { &wanted, 0, 0, point.mode };
 			bool hit = point.op == Op::hit;
 
 			if (!peer.reads(point.mode) || (!hit && !peer.is_table()))
 				continue;
 			peer.thread_begin();
-			plan.count = count_for(peer, plan, order.size());
+			plan.count = count_for(peer, plan, wanted.keys.size());
 			peer.thread_end();
 			runners.push_back({ player.kind->name, [&peer, plan, hit] {
 						   return measure(peer, plan, hit);

@@ -81,31 +81,42 @@ template <class K> class Stage
 		}
 	}
 
+	static Wanted<K> in_order(const Keys<K> &keys)
+	{
+		Wanted<K> wanted;
+
+		wanted.keys = keys;
+		for (size_t i = 0; i < keys.size(); i++)
+			wanted.order.push_back(static_cast<uint32_t>(i));
+		return wanted;
+	}
+
+	/* The answers to all of @wanted. */
+	static ReadResult ask(Peer<K> &peer, const Wanted<K> &wanted, Mode mode)
+	{
+		ReadResult result;
+
+		peer.thread_begin();
+		result = peer.read({ &wanted, 0, wanted.keys.size(), mode });
+		peer.thread_end();
+		return result;
+	}
+
 	/* Says what is wrong with the answers, in all modes, to all keys and all that miss. */
 	std::string verify(Peer<K> &peer)
 	{
-		std::vector<uint32_t> order(std::max(data_.size(), data_.missing.size()));
+		Wanted<K> present = in_order(data_.keys);
+		Wanted<K> missing = in_order(data_.missing);
 		uint64_t sum = data_.size() * (data_.size() - 1) / 2;
 
-		for (size_t i = 0; i < order.size(); i++)
-			order[i] = static_cast<uint32_t>(i);
 		for (Mode mode : { Mode::independent, Mode::dependent, Mode::batched }) {
-			ReadPlan<K> all = { data_.keys.data(), order.data(), data_.size(), mode };
-			ReadPlan<K> none = { data_.missing.data(), order.data(),
-					     data_.missing.size(), mode };
-			ReadResult result;
-
 			if (!peer.reads(mode))
 				continue;
-			peer.thread_begin();
-			result = peer.read(all);
-			peer.thread_end();
+			ReadResult result = ask(peer, present, mode);
+
 			if (result.hits != data_.size() || result.sum != sum)
 				return std::string("wrong answers, ") + name_of(mode);
-			peer.thread_begin();
-			result = peer.read(none);
-			peer.thread_end();
-			if (result.hits)
+			if (ask(peer, missing, mode).hits)
 				return std::string("keys that are not there, ") + name_of(mode);
 		}
 		return "";

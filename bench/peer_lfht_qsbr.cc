@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#define _LGPL_SOURCE
+#define BENCH_QSBR
+#include <urcu-qsbr.h>
+
+#include "lfht.h"
+
+namespace bench
+{
+
+template <class K> std::unique_ptr<Peer<K>> make_lfht_qsbr()
+{
+	return std::make_unique<Lfht<K>>();
+}
+
+template std::unique_ptr<Peer<Key16>> make_lfht_qsbr();
+template std::unique_ptr<Peer<KeyText>> make_lfht_qsbr();
+
+} // namespace bench
