@@ -247,8 +247,56 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 	return 0;
 }
 
+static void chunk_drop(struct snapmap_arena *arena, u32 slot)
+{
+	struct snapmap_chunk *chunk = arena->chunks[slot];
+	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
+	u32 i;
+
+	for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
+		bucket_remove(arena, first + i);
+	WRITE_ONCE(arena->free, arena->free - chunk->blocks);
+	WRITE_ONCE(arena->resident, arena->resident - chunk_bytes(chunk->blocks));
+	show_chunk(arena, slot, NULL);
+	chunk_free(arena, chunk);
+}
+
+/* Drops empty chunks as long as @pool free blocks are left; returns how many. */
+static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool)
+{
+	struct snapmap_chunk *chunk;
+	u32 dropped = 0;
+	u32 slot;
+
+	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
+		return 0;	/* readers in the kernel shall read what is wrong, not crash */
+	for (slot = arena->slots; --slot > 0; ) {
+		chunk = arena->chunks[slot];
+		if (!chunk || chunk->used || arena->free - chunk->blocks < pool)
+			continue;
+		chunk_drop(arena, slot);
+		dropped++;
+	}
+	return dropped;
+}
+
+/**
+ * snapmap_arena_trim() - give empty chunks back to the system
+ * @arena: the arena
+ *
+ * Keeps an eighth of what is in use as a pool, so that a steady stream of
+ * commits allocates nothing.
+ *
+ * Context: may sleep; expects the map's mutex held, and that no reader in the
+ *	kernel can reach a free block any more.
+ */
+void snapmap_arena_trim(struct snapmap_arena *arena)
+{
+	drop_empty_chunks(arena, arena->used / 8);
+}
+
 /* Populates the first chunk that can hold a run of @blocks. */
-static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
+static int populate_for(struct snapmap_arena *arena, u32 blocks)
 {
 	u32 slot;
 
@@ -256,6 +304,19 @@ static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
 		if (!arena->chunks[slot] && slot_blocks(slot) >= blocks)
 			return arena_grow(arena, slot, blocks);
 	return -ENOSPC;
+}
+
+/*
+ * At the limit, empty chunks that are too small for the run make way for one
+ * that is not.
+ */
+static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
+{
+	int err = populate_for(arena, blocks);
+
+	if (err == -ENOSPC && drop_empty_chunks(arena, 0))
+		err = populate_for(arena, blocks);
+	return err;
 }
 
 static u32 find_small(struct snapmap_arena *arena, u32 blocks)
@@ -351,38 +412,6 @@ u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int 
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 {
 	mark_run(arena, block, snapmap_arena_run(arena, block)->blocks, false);
-}
-
-/**
- * snapmap_arena_trim() - give empty chunks back to the system
- * @arena: the arena
- *
- * Keeps an eighth of what is in use as a pool, so that a steady stream of
- * commits allocates nothing.
- *
- * Context: may sleep; expects the map's mutex held, and that no reader in the
- *	kernel can reach a free block any more.
- */
-void snapmap_arena_trim(struct snapmap_arena *arena)
-{
-	struct snapmap_chunk *chunk;
-	u32 slot, first, i;
-
-	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
-		return;		/* readers in the kernel shall read what is wrong, not crash */
-	for (slot = arena->slots; --slot > 0; ) {
-		chunk = arena->chunks[slot];
-		if (!chunk || chunk->used ||
-		    arena->free - chunk->blocks < arena->used / 8)
-			continue;
-		first = chunk->first >> SNAPMAP_GROUP_SHIFT;
-		for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
-			bucket_remove(arena, first + i);
-		WRITE_ONCE(arena->free, arena->free - chunk->blocks);
-		WRITE_ONCE(arena->resident, arena->resident - chunk_bytes(chunk->blocks));
-		show_chunk(arena, slot, NULL);
-		chunk_free(arena, chunk);
-	}
 }
 
 /**

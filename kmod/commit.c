@@ -101,7 +101,7 @@ static bool make_room(struct snapmap_build *build, int err)
 	return snapmap_reclaim_for(container_of(build->arena, struct snapmap_store, arena), err);
 }
 
-static int build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
+static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
 {
 	struct snapmap_store *store = update->next.store;
 	struct snapmap_build *build = &update->next.build;
@@ -123,6 +123,23 @@ static int build(struct snapmap_update *update, snapmap_apply_fn apply, void *da
 		snapmap_build_abort(build);
 	else
 		snapmap_build_finish(build);
+	return err;
+}
+
+/*
+ * Room that was made in the middle of a build may lie in pieces between what the
+ * build had allocated by then, so at the limit it counts only what a build finds
+ * that begins with all of it. Ends, for each turn takes from what is retired.
+ */
+static int build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
+{
+	int err;
+
+	do {
+		update->failed_op = SNAPMAP_NO_OP;
+		update->missing = 0;
+		err = try_build(update, apply, data);
+	} while (err == -ENOSPC && update->next.build.made_room);
 	return err;
 }
 
@@ -169,7 +186,6 @@ int snapmap_update_build(struct snapmap_update *update, snapmap_apply_fn apply, 
 
 	update->version = 0;
 	update->failed_op = SNAPMAP_NO_OP;
-	update->missing = 0;
 	if (mutex_lock_killable(&store->lock))
 		return -EINTR;
 	err = build_locked(update, apply, data);

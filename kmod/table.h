@@ -30,6 +30,7 @@ struct snapmap_table {
  * @resched: called every now and then in long work. May be NULL
  * @make_room: called when an allocation has failed with an errno; returns true
  *	when it is worth another try. May be NULL
+ * @made_room: whether it has returned true
  *
  * Begins with the content of the current snapshot and no @retired; ends by
  * publication, after which @retired awaits its grace period, or by
@@ -44,6 +45,7 @@ struct snapmap_build {
 	u64 blocks_copied;
 	void (*resched)(void);
 	bool (*make_room)(struct snapmap_build *build, int err);
+	bool made_room;
 };
 
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);

@@ -57,11 +57,12 @@ void snapmap_build_drop(struct snapmap_build *build, u32 block)
  */
 u32 snapmap_build_alloc(struct snapmap_build *build, u32 blocks, int *err)
 {
-	u32 block;
+	u32 block = snapmap_arena_alloc(build->arena, blocks, build->version, err);
 
-	do {
+	while (!block && build->make_room && build->make_room(build, *err)) {
+		build->made_room = true;
 		block = snapmap_arena_alloc(build->arena, blocks, build->version, err);
-	} while (!block && build->make_room && build->make_room(build, *err));
+	}
 	if (block)
 		build->blocks_copied += blocks;
 	return block;

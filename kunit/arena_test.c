@@ -83,6 +83,31 @@ static void test_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->free, 0ULL);
 }
 
+/* Promise G: at the limit, empty chunks make way for one that they are too small for. */
+static void test_limit_makes_way(struct kunit *test)
+{
+	const u32 count = TEST_LIMIT >> SNAPMAP_BLOCK_SHIFT;
+	struct snapmap_arena *arena = test->priv;
+	u32 i, run = 0;
+	u32 *runs;
+	int err;
+
+	runs = kvcalloc(count, sizeof(*runs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, runs);
+	for (i = 0; i < count; i++)
+		runs[i] = snapmap_arena_alloc(arena, 1, 2, &err);
+	for (i = 0; i < count && runs[i]; i++)
+		snapmap_arena_free(arena, runs[i]);
+	for (i = 0; i < 7; i++) {
+		run = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err);
+		KUNIT_EXPECT_NE(test, run, 0U);
+	}
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err), 0U);
+	KUNIT_EXPECT_NE(test, snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS / 2, 2, &err), 0U);
+	KUNIT_EXPECT_LE(test, arena->resident, (u64)TEST_LIMIT);
+	kvfree(runs);
+}
+
 /* Promise G: empty chunks are given back, and come again. */
 static void test_trim(struct kunit *test)
 {
@@ -330,6 +355,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_slots_cover_the_span),
 	KUNIT_CASE(test_runs_are_disjoint),
 	KUNIT_CASE(test_limit),
+	KUNIT_CASE(test_limit_makes_way),
 	KUNIT_CASE(test_trim),
 	KUNIT_CASE(test_trim_keeps_a_pool),
 	KUNIT_CASE(test_view_bounds),

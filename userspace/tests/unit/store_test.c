@@ -495,6 +495,62 @@ static void test_every_allocation_fails(void **state)
 	assert_int_equal(store->failures, n);
 }
 
+static int put_zeroes(struct snapmap_store *store, u32 key, u32 value_len)
+{
+	static const u8 zeroes[SNAPMAP_VALUE_MAX];
+	struct snapmap_commit args;
+	struct batch batch = {};
+
+	batch_add(&batch, SNAPMAP_OP_PUT, 0, 0, &key, sizeof(key), zeroes, value_len);
+	return commit(store, &batch, 0, &args);
+}
+
+static void give_back_all(struct snapmap_store *store)
+{
+	reclaim_all(store);
+	snapmap_arena_trim(&store->arena);
+}
+
+/* Puts until one is refused, and lets time pass now and then; returns the refused key. */
+static u32 fill_up(struct snapmap_store *store, u32 value_len)
+{
+	u32 key = 0;
+	int err;
+
+	while (!(err = put_zeroes(store, key, value_len))) {
+		key++;
+		if (!random_below(4))
+			give_back_all(store);
+	}
+	assert_int_equal(err, -ENOSPC);
+	return key;
+}
+
+/*
+ * Promises F and G: what is refused at the limit is refused again when all that
+ * was waiting has been given back, for the limit is used to its end.
+ */
+static void test_refused_at_the_limit_stays_refused_F_G(void **state)
+{
+	static const u32 limits[] = { SNAPMAP_LIMIT_MIN, 300 << 10, 1 << 20, 5 << 20 };
+	static const u32 lengths[] = { 2000, 9000, 50000 };
+	struct snapmap_store *store = *state;
+	u32 i, value_len, refused;
+
+	for (i = 0; i < 4 * ARRAY_SIZE(limits) * ARRAY_SIZE(lengths); i++) {
+		value_len = lengths[i / ARRAY_SIZE(limits) % ARRAY_SIZE(lengths)];
+		snapmap_store_exit(store);
+		memset(store, 0, sizeof(*store));
+		assert_int_equal(snapmap_store_init(store, "test", &heap_backing,
+						    limits[i % ARRAY_SIZE(limits)], random_next(),
+						    1),
+				 0);
+		refused = fill_up(store, value_len);
+		give_back_all(store);
+		assert_int_equal(put_zeroes(store, refused, value_len), -ENOSPC);
+	}
+}
+
 static void test_malformed_batches(void **state)
 {
 	struct snapmap_store *store = *state;
@@ -526,6 +582,7 @@ int main(void)
 		TEST(test_conditions),
 		TEST(test_condition_within_batch),
 		TEST(test_every_allocation_fails),
+		TEST(test_refused_at_the_limit_stays_refused_F_G),
 		TEST(test_malformed_batches),
 	};
 
