@@ -3,7 +3,8 @@
  * batch.c - a row of operations is applied to a build
  *
  * The batch is read through a window, so that no allocation is ever as large as
- * the batch. Every byte of it is read once: what was checked is what is used.
+ * the batch. A build reads every byte of it once: what was checked is what is
+ * used.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -19,10 +20,11 @@
 
 /*
  * The part of a batch that is in the kernel: @data[@pos..@end), of @size bytes
- * allocated. The rest is at @source.
+ * allocated. Of @source, @read bytes have been read.
  */
 struct window {
 	struct snapmap_source *source;
+	u64 read;
 	u8 *data;
 	u32 size;
 	u32 pos;
@@ -37,6 +39,7 @@ static int window_fill(struct window *window, u32 want)
 {
 	u32 have = window->end - window->pos;
 	struct snapmap_source *source = window->source;
+	u64 left = source->bytes - window->read;
 	u8 *data = window->data;
 	bool cut_off;
 	u32 more;
@@ -44,9 +47,9 @@ static int window_fill(struct window *window, u32 want)
 
 	if (have >= want)
 		return 0;
-	cut_off = want - have > source->left;
+	cut_off = want - have > left;
 	if (cut_off)
-		want = have + source->left;
+		want = have + left;
 	if (want > window->size) {
 		data = kvmalloc(want, SNAPMAP_GFP);
 		if (!data)
@@ -58,13 +61,13 @@ static int window_fill(struct window *window, u32 want)
 		kvfree(window->data);
 		window->data = data;
 	}
-	more = min_t(u64, window->size - have, source->left);
+	more = min_t(u64, window->size - have, left);
 	window->pos = 0;
 	window->end = have;
-	err = source->read(source, data + have, more);
+	err = source->read(source, window->read, data + have, more);
 	if (err)
 		return err;
-	source->left -= more;
+	window->read += more;
 	window->end += more;
 	return cut_off ? -EINVAL : 0;
 }
@@ -154,7 +157,8 @@ static int apply_all(struct snapmap_update *update, struct window *window)
 	u64 index;
 	int err;
 
-	for (index = 0; window->source->left || window->pos < window->end; index++) {
+	for (index = 0; window->read < window->source->bytes || window->pos < window->end;
+	     index++) {
 		err = index % SNAPMAP_TICK_OPS ? 0 : snapmap_update_tick(update);
 		if (err)
 			return err;
@@ -171,7 +175,7 @@ static int apply_all(struct snapmap_update *update, struct window *window)
 /**
  * snapmap_batch_apply() - apply a batch to a build
  * @update: the commit
- * @source: a struct snapmap_source; read to its end, or to the fault
+ * @source: a struct snapmap_source
  *
  * Context: may sleep; see snapmap_update_build().
  * Return: 0 or the errno that snapmap.h lists for a commit.
@@ -191,15 +195,12 @@ int snapmap_batch_apply(struct snapmap_update *update, void *source)
 	return err;
 }
 
-static int read_user(struct snapmap_source *source, void *to, u32 bytes)
+static int read_user(struct snapmap_source *source, u64 at, void *to, u32 bytes)
 {
 	struct snapmap_user_source *user = container_of(source, struct snapmap_user_source,
 							source);
 
-	if (copy_from_user(to, user->from, bytes))
-		return -EFAULT;
-	user->from += bytes;
-	return 0;
+	return copy_from_user(to, user->from + at, bytes) ? -EFAULT : 0;
 }
 
 /**
@@ -210,6 +211,6 @@ static int read_user(struct snapmap_source *source, void *to, u32 bytes)
  */
 void snapmap_user_source_init(struct snapmap_user_source *user, u64 address, u64 bytes)
 {
-	user->source = (struct snapmap_source){ .read = read_user, .left = bytes };
+	user->source = (struct snapmap_source){ .read = read_user, .bytes = bytes };
 	user->from = u64_to_user_ptr(address);
 }

@@ -6,18 +6,20 @@
 
 /**
  * struct snapmap_source - where the bytes of a batch come from
- * @read: gives the next @bytes of it; 0 or an errno. May sleep
- * @left: bytes that have not been read yet; read() does not count them
+ * @read: gives those from @at on; 0 or an errno. May sleep
+ * @bytes: how many there are
+ *
+ * It has no position: a build that is begun anew reads its batch anew.
  */
 struct snapmap_source {
-	int (*read)(struct snapmap_source *source, void *to, u32 bytes);
-	u64 left;
+	int (*read)(struct snapmap_source *source, u64 at, void *to, u32 bytes);
+	u64 bytes;
 };
 
 /**
  * struct snapmap_user_source - a batch in the caller's memory
  * @source: set by snapmap_user_source_init()
- * @from: what has not been read yet
+ * @from: its address
  */
 struct snapmap_user_source {
 	struct snapmap_source source;

@@ -115,6 +115,8 @@ static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void
 		.resched = yield_cpu,
 		.make_room = make_room,
 	};
+	update->next.snapshot->puts = 0;
+	update->next.snapshot->deletes = 0;
 	update->next.stamp = update->flags & SNAPMAP_COMMIT_STAMP ? update->stamp : store->stamp;
 	err = apply(update, data);
 	if (err == -EINTR && snapmap_broken(SNAPMAP_BREAK_HALF))

@@ -89,20 +89,19 @@ ssize_t snapmap_part_write(struct snapmap_part *part, struct iov_iter *from)
 	return ret == -ENOSPC ? -ENOMEM : ret;	/* shmem's limit is memory */
 }
 
-/* A batch in a file; @pos has been read. */
 struct file_source {
 	struct snapmap_source source;
 	struct file *file;
-	loff_t pos;
 };
 
-static int read_file(struct snapmap_source *source, void *to, u32 bytes)
+static int read_file(struct snapmap_source *source, u64 at, void *to, u32 bytes)
 {
 	struct file_source *from = container_of(source, struct file_source, source);
+	loff_t pos = at;
 	ssize_t got;
 
 	for (; bytes; to += got, bytes -= got) {
-		got = kernel_read(from->file, to, bytes, &from->pos);
+		got = kernel_read(from->file, to, bytes, &pos);
 		if (got <= 0)
 			return got ?: -EIO;
 	}
@@ -120,7 +119,7 @@ static int read_file(struct snapmap_source *source, void *to, u32 bytes)
 int snapmap_part_build(struct snapmap_part *part, u64 deadline_ns)
 {
 	struct file_source from = {
-		.source = { .read = read_file, .left = part->bytes },
+		.source = { .read = read_file, .bytes = part->bytes },
 		.file = part->batch,
 	};
 	int err;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../../kmod/commit.h"
+#include "../../../kmod/history.h"
 #include "../../../kmod/reclaim.h"
 #include "../../shim/heap.h"
 #include "broken.h"
@@ -514,11 +515,17 @@ static void give_back_all(struct snapmap_store *store)
 /* Puts until one is refused, and lets time pass now and then; returns the refused key. */
 static u32 fill_up(struct snapmap_store *store, u32 value_len)
 {
+	struct snapmap_record record;
+	struct snapmap_hit hit;
 	u32 key = 0;
 	int err;
 
 	while (!(err = put_zeroes(store, key, value_len))) {
-		key++;
+		assert_true(lookup(store, store->table.root, key, &hit));
+		assert_int_equal(hit.value_len, value_len);
+		assert_int_equal(store->table.entries, ++key);
+		assert_true(snapmap_history_record(store, store->version, &record));
+		assert_int_equal(record.puts, 1);
 		if (!random_below(4))
 			give_back_all(store);
 	}
