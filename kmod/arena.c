@@ -284,15 +284,15 @@ static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool)
  * snapmap_arena_trim() - give empty chunks back to the system
  * @arena: the arena
  *
- * Keeps an eighth of what is in use as a pool, so that a steady stream of
- * commits allocates nothing.
+ * Keeps an eighth of what is in use, and @arena->keep, as a pool, so that a
+ * steady stream of commits allocates nothing.
  *
  * Context: may sleep; expects the map's mutex held, and that no reader in the
  *	kernel can reach a free block any more.
  */
 void snapmap_arena_trim(struct snapmap_arena *arena)
 {
-	drop_empty_chunks(arena, arena->used / 8);
+	drop_empty_chunks(arena, arena->used / 8 + arena->keep);
 }
 
 /* Populates the first chunk that can hold a run of @blocks. */

@@ -88,6 +88,7 @@ struct snapmap_chunk {
  * @blocks: span in blocks
  * @used: blocks in use
  * @free: blocks populated and not in use
+ * @keep: free blocks that trimming leaves, besides an eighth of what is in use
  * @bucket: for each length, a list of the groups whose longest free run it is
  * @large_hint: chunk in which the last large run was found
  * @slots: length of @chunks
@@ -107,6 +108,7 @@ struct snapmap_arena {
 	u32 blocks;
 	u64 used;
 	u64 free;
+	u64 keep;
 	u32 bucket[SNAPMAP_GROUP_BLOCKS + 1];
 	u32 large_hint;
 	u32 slots;

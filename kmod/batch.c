@@ -16,8 +16,6 @@
 #include "batch.h"
 #include "broken.h"
 
-#define WINDOW_BYTES	(64U << 10)
-
 /*
  * The part of a batch that is in the kernel: @data[@pos..@end), of @size bytes
  * allocated. Of @source, @read bytes have been read.
@@ -182,16 +180,17 @@ static int apply_all(struct snapmap_update *update, struct window *window)
  */
 int snapmap_batch_apply(struct snapmap_update *update, void *source)
 {
-	struct window window = { .source = source, .size = WINDOW_BYTES };
+	struct snapmap_store *store = update->next.store;
+	struct window window = { .source = source };
 	int err;
 
-	window.data = kvmalloc(window.size, SNAPMAP_GFP);
+	window.data = snapmap_spare_take_window(store, window.source->bytes, &window.size);
 	if (!window.data)
 		return -ENOMEM;
 	if (update->flags & SNAPMAP_COMMIT_REPLACE)
 		snapmap_build_clear(&update->next.build);
 	err = apply_all(update, &window);
-	kvfree(window.data);
+	snapmap_spare_give_window(store, window.data, window.size);
 	return err;
 }
 

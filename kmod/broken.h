@@ -38,6 +38,7 @@
  * @SNAPMAP_BREAK_LEASE: leases do not end
  * @SNAPMAP_BREAK_SET: maps of a set are published one by one
  * @SNAPMAP_BREAK_STAMP: a stamp need not grow
+ * @SNAPMAP_BREAK_SPARE: nothing is kept for the next commit
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -58,6 +59,7 @@ enum snapmap_break {
 	SNAPMAP_BREAK_LEASE,
 	SNAPMAP_BREAK_SET,
 	SNAPMAP_BREAK_STAMP,
+	SNAPMAP_BREAK_SPARE,
 };
 
 extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
@@ -85,6 +87,7 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_LEASE] = "lease",
 		[SNAPMAP_BREAK_SET] = "set",
 		[SNAPMAP_BREAK_STAMP] = "stamp",
+		[SNAPMAP_BREAK_SPARE] = "spare",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

@@ -78,15 +78,21 @@ static int check_map(const struct snapmap_update *update)
 
 static int reserve(struct snapmap_update *update)
 {
-	update->retired = kzalloc(sizeof(*update->retired), SNAPMAP_GFP);
-	update->next.snapshot = snapmap_snapshot_new();
+	struct snapmap_store *store = update->next.store;
+
+	lockdep_assert_held(&store->lock);
+	update->retired = snapmap_spare_take(store, &store->spare.retired);
+	update->next.snapshot = snapmap_snapshot_new(store);
 	return update->retired && update->next.snapshot ? 0 : -ENOMEM;
 }
 
 static void unreserve(struct snapmap_update *update)
 {
-	kfree(update->retired);
-	snapmap_snapshot_free(update->next.snapshot);
+	struct snapmap_store *store = update->next.store;
+
+	if (update->retired)
+		snapmap_spare_give(&store->spare.retired, update->retired);
+	snapmap_snapshot_end(store, update->next.snapshot);
 	update->retired = NULL;
 	update->next.snapshot = NULL;
 }
@@ -119,6 +125,7 @@ static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void
 	update->next.snapshot->deletes = 0;
 	update->next.stamp = update->flags & SNAPMAP_COMMIT_STAMP ? update->stamp : store->stamp;
 	err = apply(update, data);
+	snapmap_spare_look(store);
 	if (err == -EINTR && snapmap_broken(SNAPMAP_BREAK_HALF))
 		err = 0;
 	if (err)
@@ -213,8 +220,8 @@ void snapmap_update_abort(struct snapmap_update *update)
 
 	mutex_lock(&store->lock);
 	snapmap_build_abort(&update->next.build);
-	mutex_unlock(&store->lock);
 	unreserve(update);
+	mutex_unlock(&store->lock);
 }
 
 /**

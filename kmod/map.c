@@ -92,6 +92,7 @@ static void reclaim_work(struct work_struct *work)
 	struct snapmap_map *map = container_of(to_delayed_work(work), struct snapmap_map,
 					       reclaim_work);
 	struct snapmap_store *store = &map->store;
+	bool more;
 
 	mutex_lock(&store->lock);
 	while (snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE)) {
@@ -99,8 +100,8 @@ static void reclaim_work(struct work_struct *work)
 		cond_resched();
 		mutex_lock(&store->lock);
 	}
-	snapmap_arena_trim(&store->arena);
-	if (snapmap_reclaim_pending(store))
+	more = snapmap_spare_trim(store);
+	if (more || snapmap_reclaim_pending(store))
 		snapmap_map_later_reclaim(map);
 	mutex_unlock(&store->lock);
 }

@@ -62,7 +62,7 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 {
 	lockdep_assert_held(&store->lock);
 	if (!runs->head) {	/* nothing to wait with */
-		kfree(retired);
+		snapmap_spare_give(&store->spare.retired, retired);
 		return;
 	}
 	retired->version = store->version;
@@ -177,7 +177,7 @@ static void forget(struct snapmap_store *store, struct snapmap_snapshot *snapsho
 	unused = !snapshot->users;
 	spin_unlock(&store->pin_lock);
 	if (unused)
-		snapmap_snapshot_free(snapshot);
+		snapmap_snapshot_end(store, snapshot);
 }
 
 /* What a dead snapshot held goes to the next older one, or is free. */
@@ -254,7 +254,7 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 	if (retired->runs.head)
 		return;
 	list_del(&retired->link);
-	kfree(retired);
+	snapmap_spare_give(&store->spare.retired, retired);
 }
 
 /*

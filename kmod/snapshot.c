@@ -36,14 +36,16 @@ static DEFINE_SPINLOCK(set_lock);
 
 /**
  * snapmap_snapshot_new() - the bookkeeping of a snapshot to come
+ * @store: the map's snapshots
  *
- * Context: may sleep; the caller is the committer.
- * Return: a snapshot, which becomes a store's by publication or else ends by
- *	snapmap_snapshot_free(); NULL without memory.
+ * Context: may sleep; the caller is the committer; expects @store->lock held, or
+ *	a store that nobody else knows.
+ * Return: a snapshot, which becomes the store's by publication or else ends by
+ *	snapmap_snapshot_end(); NULL without memory.
  */
-struct snapmap_snapshot *snapmap_snapshot_new(void)
+struct snapmap_snapshot *snapmap_snapshot_new(struct snapmap_store *store)
 {
-	struct snapmap_snapshot *snapshot = kzalloc(sizeof(*snapshot), SNAPMAP_GFP);
+	struct snapmap_snapshot *snapshot = snapmap_spare_take(store, &store->spare.snapshots);
 
 	if (!snapshot)
 		return NULL;
@@ -52,6 +54,22 @@ struct snapmap_snapshot *snapmap_snapshot_new(void)
 	snapshot->committer = get_task_pid(current, PIDTYPE_TGID);
 	snapshot->uid = current_euid();
 	return snapshot;
+}
+
+/**
+ * snapmap_snapshot_end() - keep a snapshot's bookkeeping for the next one
+ * @store: the map's snapshots
+ * @snapshot: in no list; NULL does nothing
+ *
+ * Context: expects @store->lock held.
+ */
+void snapmap_snapshot_end(struct snapmap_store *store, struct snapmap_snapshot *snapshot)
+{
+	lockdep_assert_held(&store->lock);
+	if (!snapshot)
+		return;
+	put_pid(snapshot->committer);
+	snapmap_spare_give(&store->spare.snapshots, snapshot);
 }
 
 /**
@@ -446,12 +464,13 @@ static int init_arena(struct snapmap_store *store, const char *name,
 int snapmap_store_init(struct snapmap_store *store, const char *name,
 		       const struct snapmap_backing *backing, u64 limit, u64 seed, u64 map_id)
 {
-	struct snapmap_snapshot *first = snapmap_snapshot_new();
-	int err = first ? 0 : -ENOMEM;
+	struct snapmap_snapshot *first;
+	int err;
 
 	store->seed = seed;
-	if (!err)
-		err = snapmap_history_init(store, first);
+	snapmap_spare_init(store);
+	first = snapmap_snapshot_new(store);
+	err = first ? snapmap_history_init(store, first) : -ENOMEM;
 	if (!err)
 		err = init_arena(store, name, backing, limit, map_id);
 	if (err) {
@@ -481,6 +500,7 @@ int snapmap_store_init(struct snapmap_store *store, const char *name,
 void snapmap_store_exit(struct snapmap_store *store)
 {
 	snapmap_reclaim_discard(store);
+	snapmap_spare_exit(store);
 	snapmap_history_exit(store);
 	snapmap_arena_destroy(&store->arena);
 	mutex_destroy(&store->lock);

@@ -9,6 +9,7 @@
 #include <linux/uidgid.h>
 
 #include "lease.h"
+#include "spare.h"
 #include "table.h"
 
 struct pid;
@@ -78,6 +79,7 @@ struct snapmap_history {
  * @retired: struct snapmap_retired of past publications, oldest first; @lock
  * @retired_blocks: blocks in @retired and held by snapshots; @lock
  * @pinned_blocks: those held by snapshots; @lock
+ * @spare: what is ready for the next commits; @lock
  * @pin_lock: inner lock, never held while sleeping; makes pinning atomic
  *	against publication
  * @snapshots: struct snapmap_snapshot, oldest first; @pin_lock. Only reclaim
@@ -106,6 +108,7 @@ struct snapmap_store {
 	struct list_head retired;
 	u64 retired_blocks;
 	u64 pinned_blocks;
+	struct snapmap_spare spare;
 
 	spinlock_t pin_lock;	/* inside lock: pins against publication */
 	struct list_head snapshots;
@@ -141,7 +144,8 @@ void snapmap_store_exit(struct snapmap_store *store);
 void snapmap_store_seal(struct snapmap_store *store);
 void snapmap_store_info(struct snapmap_store *store, struct snapmap_info *info);
 
-struct snapmap_snapshot *snapmap_snapshot_new(void);
+struct snapmap_snapshot *snapmap_snapshot_new(struct snapmap_store *store);
+void snapmap_snapshot_end(struct snapmap_store *store, struct snapmap_snapshot *snapshot);
 void snapmap_snapshot_free(struct snapmap_snapshot *snapshot);
 int snapmap_snapshot_publish(struct snapmap_publication *const *set, u32 count);
 u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root);

@@ -66,7 +66,7 @@ int test_store_put(struct snapmap_store *store, u64 first, u64 count, u32 value_
 			.version = store->version + 1,
 			.table = store->table,
 		},
-		.snapshot = snapmap_snapshot_new(),
+		.snapshot = snapmap_snapshot_new(store),
 		.stamp = stamp,
 	};
 	struct snapmap_publication *set[] = { &next };
@@ -81,7 +81,7 @@ int test_store_put(struct snapmap_store *store, u64 first, u64 count, u32 value_
 	}
 	if (err) {
 		snapmap_build_abort(&next.build);
-		snapmap_snapshot_free(next.snapshot);
+		snapmap_snapshot_end(store, next.snapshot);
 		kfree(retired);
 		return err;
 	}

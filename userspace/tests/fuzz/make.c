@@ -132,7 +132,7 @@ static void publish(struct snapmap_store *store, const struct snapmap_build *bui
 	struct snapmap_publication next = {
 		.store = store,
 		.build = *build,
-		.snapshot = snapmap_snapshot_new(),
+		.snapshot = snapmap_snapshot_new(store),
 	};
 	struct snapmap_publication *set[] = { &next };
 

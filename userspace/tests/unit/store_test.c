@@ -558,6 +558,90 @@ static void test_refused_at_the_limit_stays_refused_F_G(void **state)
 	}
 }
 
+/* Each commit takes 1 ms; grace periods last for 1 to 40 of them, in turn. */
+static void steady_commit(struct snapmap_store *store, u32 keys, u32 round)
+{
+	static u32 left, last;
+	struct snapmap_commit args;
+	struct batch batch = {};
+
+	for (u32 i = 0; i < keys; i++)
+		batch_put(&batch, (round * 7 + i) % KEYS, round);
+	pass_time(1);
+	if (!left--) {
+		shim_grace_periods++;
+		last = last % 40 + 1;
+		left = last;
+	}
+	assert_int_equal(commit(store, &batch, 0, &args), 0);
+	if (round % 1000 == 0)
+		assert_true(snapmap_spare_trim(store));
+}
+
+/* How many allocations the last 10,000 of 12,000 commits make. */
+static long steady_allocations(struct snapmap_store *store, u32 keys)
+{
+	const long many = 1L << 40;
+	long count;
+
+	for (u32 round = 0; round < 12000; round++) {
+		if (round == 2000)
+			shim_fail_alloc = many;
+		steady_commit(store, keys, round);
+	}
+	count = many - shim_fail_alloc;
+	shim_fail_alloc = -1;
+	return count;
+}
+
+/* Promise I, and G: what is kept for that goes when no commits come. */
+static void test_steady_stream_allocates_nothing(void **state)
+{
+	struct snapmap_store *store = *state;
+	u64 resident = store->arena.resident;
+	struct snapmap_commit args;
+	struct batch batch = {};
+
+	assert_int_equal(steady_allocations(store, 1), 0);
+	assert_int_equal(steady_allocations(store, 100), 0);
+	assert_true(store->spare.retired.count > 0);
+	assert_non_null(store->spare.window);
+	assert_int_equal(commit(store, &batch, SNAPMAP_COMMIT_REPLACE, &args), 0);
+	reclaim_all(store);
+	assert_true(snapmap_spare_trim(store));
+	assert_false(snapmap_spare_trim(store));
+	assert_int_equal(store->spare.retired.count, 0);
+	assert_int_equal(store->spare.snapshots.count, 0);
+	assert_null(store->spare.window);
+	assert_int_equal(store->arena.resident, resident);
+}
+
+/* A burst needs many records; when commits are few again, they go by halves. */
+static void test_spare_follows_use(void **state)
+{
+	struct snapmap_store *store = *state;
+	struct snapmap_commit args;
+	struct batch batch = {};
+	u32 most;
+
+	for (u32 i = 0; i < 1000; i++) {
+		batch_put(&batch, i % KEYS, i);
+		assert_int_equal(commit(store, &batch, 0, &args), 0);
+	}
+	reclaim_all(store);
+	most = store->spare.retired.count;
+	assert_true(most >= 999);
+	for (u32 i = 0; i < 12; i++) {
+		assert_true(snapmap_spare_trim(store));
+		batch_put(&batch, i, i);
+		assert_int_equal(commit(store, &batch, 0, &args), 0);
+		assert_true(store->spare.retired.count <= most);
+		most = store->spare.retired.count;
+	}
+	assert_true(most <= 64);
+	assert_true(store->spare.snapshots.count <= 64);
+}
+
 static void test_malformed_batches(void **state)
 {
 	struct snapmap_store *store = *state;
@@ -590,6 +674,8 @@ int main(void)
 		TEST(test_condition_within_batch),
 		TEST(test_every_allocation_fails),
 		TEST(test_refused_at_the_limit_stays_refused_F_G),
+		TEST(test_steady_stream_allocates_nothing),
+		TEST(test_spare_follows_use),
 		TEST(test_malformed_batches),
 	};
 
