@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * cost_test.c - what a commit costs, in blocks written (promise I)
+ * cost_test.c - what a commit costs, in blocks written, allocations and system
+ * calls (promise I)
  *
- * The counts are the module's own and depend on no clock. Keys have 16 bytes,
- * values 32.
+ * The counts are the module's own and the kernel's trace events, and depend on
+ * no clock. Keys have 16 bytes, values 32.
  */
-#include "device.h"
+#include "tracing.h"
 
 #define SAMPLES	    200
 #define NODE_BLOCKS 2 /* an inner node of 256 slots */
@@ -185,6 +186,122 @@ static void test_pins_do_not_raise_the_cost_E_I(void **state)
 	close(pin);
 }
 
+#define STREAM_ENTRIES 100000
+
+/**
+ * struct stream - commits one after another, of random keys
+ * @fd: the map
+ * @keys: keys of a commit
+ * @bound: retired blocks beyond which it waits for reclaim
+ * @rng: state of the random generator
+ * @blocks: what its commits have copied
+ * @batch: the batch, its memory used again
+ */
+struct stream {
+	int fd;
+	u32 keys;
+	u64 bound;
+	u64 rng;
+	u64 blocks;
+	struct batch batch;
+};
+
+/*
+ * Not faster than reclaim: how long a grace period lasts is the system's business,
+ * and who outruns it needs more memory each time. Empty commits retire nothing.
+ */
+static void wait_for_reclaim(struct stream *stream)
+{
+	const struct batch empty = { .data = NULL };
+	struct snapmap_info info = { .flags = 0 };
+
+	while (!ioc(stream->fd, SNAPMAP_IOC_INFO, &info) && info.retired_blocks > stream->bound) {
+		nap(2000);
+		assert_int_equal(batch_commit(stream->fd, &empty, 0, NULL), 0);
+	}
+}
+
+static void stream_commit(struct stream *stream)
+{
+	struct snapmap_commit out;
+	u32 i;
+
+	batch_clear(&stream->batch);
+	for (i = 0; i < stream->keys; i++)
+		add_put(&stream->batch, random_below(&stream->rng, STREAM_ENTRIES), i);
+	assert_int_equal(batch_commit(stream->fd, &stream->batch, 0, &out), 0);
+	stream->blocks += out.blocks_copied;
+}
+
+static void stream_run(struct stream *stream, u32 commits)
+{
+	for (stream->blocks = 0; commits; commits--) {
+		stream_commit(stream);
+		wait_for_reclaim(stream);
+	}
+}
+
+/* Of so many commits, after as many as it takes to warm up. */
+static u64 traced_allocations(struct stream *stream, u32 commits)
+{
+	u64 count;
+
+	assert_true(tracing_begin(TRACED_ALLOCATIONS));
+	stream_run(stream, commits / 5);
+	tracing_on(true);
+	stream_run(stream, commits);
+	tracing_on(false);
+	count = tracing_count();
+	tracing_end();
+	return count;
+}
+
+/* Of one commit. */
+static u64 traced_calls(struct stream *stream)
+{
+	u64 count;
+
+	assert_true(tracing_begin(TRACED_CALLS));
+	tracing_on(true);
+	stream_commit(stream);
+	tracing_on(false);
+	count = tracing_count() - 1; /* the end of tracing is a call */
+	tracing_end();
+	return count;
+}
+
+/*
+ * A stream that comes to a halt is none, and its memory is given back: where the
+ * system has held it up for seconds, it may try again.
+ */
+static void check_stream(int fd, u32 keys, u32 commits, u64 bound)
+{
+	struct stream stream = { fd, keys, bound, .rng = seed_of_test() };
+	u64 allocations = 1;
+	int tries;
+
+	for (tries = 0; allocations && tries < 2; tries++)
+		allocations = traced_allocations(&stream, commits);
+	note("%u keys a commit: %.2f blocks copied, %.4f allocations, %llu system calls", keys,
+	     (double)stream.blocks / commits, (double)allocations / commits, traced_calls(&stream));
+	assert_int_equal(allocations, 0);
+	batch_free(&stream.batch);
+}
+
+static void test_steady_stream_allocates_nothing_I(void **state)
+{
+	struct fixture *map = *state;
+
+	if (!tracing_begin(TRACED_ALLOCATIONS)) {
+		tracing_end();
+		skip_for("needs trace events of the kernel's, in tracefs");
+	}
+	tracing_end();
+	load(map->fd, 0, STREAM_ENTRIES);
+	check_stream(map->fd, 1, 10000, 400);
+	check_stream(map->fd, 100, 2000, 6000);
+}
+
 static int setup_large(void **state)
 {
 	return fixture_new(state, 400 * MIB);
@@ -195,6 +312,9 @@ static const struct CMUnitTest tests[] = {
 					fixture_teardown),
 	map_test(test_batch_costs_at_most_its_keys_I),
 	map_test(test_pins_do_not_raise_the_cost_E_I),
+	cmocka_unit_test_setup_teardown(test_steady_stream_allocates_nothing_I, setup_large,
+					fixture_teardown),
+	caught_test("spare", test_steady_stream_allocates_nothing_I),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 
