@@ -86,9 +86,9 @@ template <class K> class Lfht : public Reading<Lfht<K>, K>
 			put(data_->keys[changes[i].index], data_->value(changes[i]));
 	}
 
-	bool commits() const override
+	void settle() override
 	{
-		return true;
+		rcu_barrier();
 	}
 
 	void thread_begin() override

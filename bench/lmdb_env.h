@@ -46,15 +46,23 @@ class LmdbEnv
 		check(mdb_put(txn, dbi_, &k, &v, 0), "mdb_put");
 	}
 
-	template <class K> void load_sorted(const Data<K> &data)
+	/* The indexes of the entries in the order of their keys. */
+	template <class K> static std::vector<uint32_t> sorted(const Data<K> &data)
 	{
 		std::vector<uint32_t> order(data.size());
-		MDB_txn *txn = begin(0);
 
 		std::iota(order.begin(), order.end(), 0);
 		std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
 			return data.keys[a].view() < data.keys[b].view();
 		});
+		return order;
+	}
+
+	template <class K> void replace(const Data<K> &data, const std::vector<uint32_t> &order)
+	{
+		MDB_txn *txn = begin(0);
+
+		check(mdb_drop(txn, dbi_, 0), "mdb_drop");
 		for (uint32_t index : order)
 			put(txn, data.keys[index], data.value(index));
 		commit(txn);

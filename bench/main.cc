@@ -13,6 +13,13 @@ const std::vector<Section> &sections()
 {
 	static const std::vector<Section> all = {
 		{ "read", "look-ups by one thread in a table that nobody changes", run_read },
+		{ "commit", "commits of 1, 100 and 10,000 keys", run_commit },
+		{ "replace", "a new content for the whole table", run_replace },
+		{ "memory", "bytes per entry", run_memory },
+		{ "pin", "100,000 commits while a version is pinned", run_pin },
+		{ "beside", "look-ups beside a writer of 1,000 commits a second", run_beside },
+		{ "readers", "one and two readers, threads and processes", run_readers },
+		{ "visible", "the time from a commit until it is seen", run_visible },
 	};
 
 	return all;

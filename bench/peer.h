@@ -23,6 +23,8 @@
 #include "keys.h"
 #include "workload.h"
 
+struct bench_store;
+
 namespace bench
 {
 
@@ -67,6 +69,11 @@ struct ReadResult {
 	uint64_t sum; /* of the numbers in the values that were found */
 };
 
+struct ReplaceCost {
+	double prepare_ns;
+	double ns;
+};
+
 /* Zero, which the compiler cannot know. */
 extern volatile uint64_t run_time_zero;
 
@@ -97,15 +104,33 @@ template <class K> class Peer
 	{
 		throw std::logic_error("cannot be changed");
 	}
-	virtual bool commits() const
+	/* Waits until what commits have left to do later has been done. */
+	virtual void settle()
 	{
-		return false;
+	}
+
+	/* Replaces all entries by new ones; CPU time of getting ready and of doing it. */
+	virtual ReplaceCost replace()
+	{
+		throw std::logic_error("cannot be replaced");
 	}
 
 	/* Bytes that the table takes; 0 when it is what malloc() has given. */
 	virtual uint64_t bytes()
 	{
 		return 0;
+	}
+
+	/* The turn in a key's value. */
+	virtual uint64_t turn_of(const K &)
+	{
+		throw std::logic_error("cannot be read beside a writer");
+	}
+
+	/* The module's side of snapmap; nobody else has one. */
+	virtual struct bench_store *store()
+	{
+		return nullptr;
 	}
 
 	/* Around a thread's look-ups. */
@@ -130,6 +155,16 @@ template <class Self, class K> class Reading : public Peer<K>
 		default:
 			return independent(plan);
 		}
+	}
+
+	uint64_t turn_of(const K &key) override
+	{
+		Value value = {};
+		uint64_t turn;
+
+		self().get(key, value);
+		memcpy(&turn, value.rest, sizeof(turn));
+		return turn;
 	}
 
 	ReadResult batched(const ReadPlan<K> &)

@@ -37,9 +37,20 @@ template <class K> class Absl : public Reading<Absl<K>, K>
 			put(map_, data_->keys[changes[i].index], data_->value(changes[i]));
 	}
 
-	bool commits() const override
+	ReplaceCost replace() override
 	{
-		return true;
+		double start = cpu_ns();
+		AbslMap<K> next;
+		double ready;
+		ReplaceCost cost;
+
+		next.reserve(data_->size());
+		ready = cpu_ns();
+		for (size_t i = 0; i < data_->size(); i++)
+			put(next, data_->keys[i], data_->value(i));
+		cost = { ready - start, cpu_ns() - ready };
+		map_ = std::move(next);
+		return cost;
 	}
 
       private:

@@ -91,11 +91,6 @@ template <class K> class BpfHash : public Reading<BpfHash<K>, K>
 			update(fd_, &data_->keys[changes[i].index], data_->value(changes[i]));
 	}
 
-	bool commits() const override
-	{
-		return true;
-	}
-
       private:
 	int fd_ = -1;
 	const Data<K> *data_ = nullptr;

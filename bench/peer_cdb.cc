@@ -27,16 +27,8 @@ template <class K> class Cdb : public Reading<Cdb<K>, K>
 
 	void load(const Data<K> &data) override
 	{
-		struct cdb_make make;
-
-		fd_ = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd_ < 0)
-			throw std::runtime_error("no file in /dev/shm");
-		cdb_make_start(&make, fd_);
-		for (size_t i = 0; i < data.size(); i++)
-			add(make, data.keys[i], data.value(i));
-		if (cdb_make_finish(&make) || cdb_init(&cdb_, fd_))
-			throw std::runtime_error("no database");
+		data_ = &data;
+		make();
 	}
 
 	bool get(const K &key, Value &value)
@@ -47,12 +39,36 @@ template <class K> class Cdb : public Reading<Cdb<K>, K>
 		return true;
 	}
 
+	ReplaceCost replace() override
+	{
+		double start = cpu_ns();
+
+		cdb_free(&cdb_);
+		close(fd_);
+		make();
+		return { 0, cpu_ns() - start };
+	}
+
 	uint64_t bytes() override
 	{
 		return static_cast<uint64_t>(lseek(fd_, 0, SEEK_END));
 	}
 
       private:
+	void make()
+	{
+		struct cdb_make make;
+
+		fd_ = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (fd_ < 0)
+			throw std::runtime_error("no file in /dev/shm");
+		cdb_make_start(&make, fd_);
+		for (size_t i = 0; i < data_->size(); i++)
+			add(make, data_->keys[i], data_->value(i));
+		if (cdb_make_finish(&make) || cdb_init(&cdb_, fd_))
+			throw std::runtime_error("no database");
+	}
+
 	static void add(struct cdb_make &make, const K &key, const Value &value)
 	{
 		if (cdb_make_add(&make, key.data(), static_cast<unsigned int>(key.size()), &value,
@@ -60,6 +76,7 @@ template <class K> class Cdb : public Reading<Cdb<K>, K>
 			throw std::runtime_error("cdb_make_add fails");
 	}
 
+	const Data<K> *data_ = nullptr;
 	int fd_ = -1;
 	struct cdb cdb_;
 };

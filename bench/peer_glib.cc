@@ -77,11 +77,6 @@ template <class K> class Glib : public Reading<Glib<K>, K>
 		pthread_rwlock_unlock(&lock_);
 	}
 
-	bool commits() const override
-	{
-		return true;
-	}
-
       private:
 	struct Entry {
 		Value value;

@@ -17,17 +17,25 @@ namespace
 template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 {
       public:
-	~Lmdb() override
-	{
-		if (txn_)
-			mdb_txn_abort(txn_);
-	}
-
 	void load(const Data<K> &data) override
 	{
 		data_ = &data;
-		env_ = LmdbEnv::shared(&data, [&](LmdbEnv &env) { env.load_sorted(data); });
+		env_ = LmdbEnv::shared(&data, [&](LmdbEnv &env) {
+			env.replace(data, LmdbEnv::sorted(data));
+		});
+	}
+
+	/* A read transaction serves one thread. */
+	void thread_begin() override
+	{
 		txn_ = env_->begin(MDB_RDONLY);
+		if (renew)
+			mdb_txn_reset(txn_);
+	}
+
+	void thread_end() override
+	{
+		mdb_txn_abort(txn_);
 	}
 
 	bool get(const K &key, Value &value)
@@ -35,17 +43,18 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 		MDB_val k = { key.size(), const_cast<char *>(key.data()) };
 		MDB_val v;
 
-		if (renew) {
-			mdb_txn_reset(txn_);
+		bool hit;
+
+		if (renew)
 			mdb_txn_renew(txn_);
-		}
-		if (mdb_get(txn_, env_->dbi(), &k, &v))
-			return false;
-		memcpy(&value, v.mv_data, sizeof(value));
-		return true;
+		hit = !mdb_get(txn_, env_->dbi(), &k, &v);
+		if (hit)
+			memcpy(&value, v.mv_data, sizeof(value));
+		if (renew)
+			mdb_txn_reset(txn_);
+		return hit;
 	}
 
-	/* Not while a read transaction is as old as the last commits: their pages are not reused. */
 	void commit(const Change *changes, size_t count) override
 	{
 		MDB_txn *txn = env_->begin(0);
@@ -53,13 +62,16 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 		for (size_t i = 0; i < count; i++)
 			env_->put(txn, data_->keys[changes[i].index], data_->value(changes[i]));
 		env_->commit(txn);
-		mdb_txn_reset(txn_);
-		mdb_txn_renew(txn_);
 	}
 
-	bool commits() const override
+	ReplaceCost replace() override
 	{
-		return renew;
+		double start = cpu_ns();
+		std::vector<uint32_t> order = LmdbEnv::sorted(*data_);
+		double ready = cpu_ns();
+
+		env_->replace(*data_, order);
+		return { ready - start, cpu_ns() - ready };
 	}
 
 	uint64_t bytes() override
@@ -70,8 +82,10 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
       private:
 	const Data<K> *data_ = nullptr;
 	std::shared_ptr<LmdbEnv> env_;
-	MDB_txn *txn_ = nullptr;
+	static thread_local MDB_txn *txn_;
 };
+
+template <class K, bool renew> thread_local MDB_txn *Lmdb<K, renew>::txn_;
 
 } // namespace
 

@@ -61,11 +61,6 @@ template <class K> class RcuAbsl : public Reading<RcuAbsl<K>, K>
 		delete old;
 	}
 
-	bool commits() const override
-	{
-		return true;
-	}
-
 	void thread_begin() override
 	{
 		rcu_register_thread();

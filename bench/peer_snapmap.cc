@@ -38,9 +38,20 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 		map_->commit(false);
 	}
 
-	bool commits() const override
+	ReplaceCost replace() override
 	{
-		return true;
+		double start = cpu_ns();
+		double ready;
+
+		map_->prepare(*data_);
+		ready = cpu_ns();
+		map_->commit(true);
+		return { ready - start, cpu_ns() - ready };
+	}
+
+	struct bench_store *store() override
+	{
+		return map_->store();
 	}
 
 	uint64_t bytes() override

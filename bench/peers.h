@@ -10,11 +10,22 @@
 namespace bench
 {
 
+/* What a peer can do. */
+enum Role : unsigned int {
+	nothing = 0,
+	reading = 1,
+	committing = 2,
+	replacing = 4,
+	shared = 8, /* read while it is committed to, and by several threads */
+	sized = 16, /* says what memory it takes */
+};
+
 /**
  * struct PeerKind - a peer, before it is made
  * @name: as it is called in options and results
  * @about: what it is, in a few words
  * @most: entries up to which it takes part
+ * @roles: what it can do
  * @binary: makes one for keys of 16 bytes
  * @strings: makes one for strings; either may throw why it cannot take part here
  */
@@ -22,6 +33,7 @@ struct PeerKind {
 	const char *name;
 	const char *about;
 	size_t most;
+	unsigned int roles;
 	std::unique_ptr<Peer<Key16>> (*binary)();
 	std::unique_ptr<Peer<KeyText>> (*strings)();
 

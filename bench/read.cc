@@ -123,7 +123,7 @@ template <class K> class Reads
 
 void run_read(const Options &options, Tsv &tsv)
 {
-	for_each_stage(options, [&](auto &stage) { Reads(stage, options, tsv).run(); });
+	for_each_stage(options, reading, [&](auto &stage) { Reads(stage, options, tsv).run(); });
 }
 
 bool run_verify(const Options &options)
@@ -131,7 +131,7 @@ bool run_verify(const Options &options)
 	unsigned int number = 0;
 	bool all = true;
 
-	for_each_stage(options, [&](auto &stage) {
+	for_each_stage(options, reading, [&](auto &stage) {
 		for (auto &player : stage.players()) {
 			if (!player.peer->is_table())
 				continue;

@@ -6,6 +6,24 @@
 namespace bench
 {
 
+double Spans::median() const
+{
+	std::vector<double> sorted = all_;
+	size_t half = all_.size() / 2;
+
+	std::sort(sorted.begin(), sorted.end());
+	return sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+Spans Spans::over(const Spans &other) const
+{
+	Spans quotients;
+
+	for (size_t i = 0; i < all_.size(); i++)
+		quotients.add(all_[i] / other.all_[i]);
+	return quotients;
+}
+
 std::vector<Result> take_turns(const std::vector<Runner> &runners, unsigned int rounds)
 {
 	std::vector<Result> results;

@@ -13,34 +13,33 @@
 namespace bench
 {
 
+/* In the order of the rounds. */
 class Spans
 {
       public:
 	void add(double span)
 	{
-		all_.insert(std::upper_bound(all_.begin(), all_.end(), span), span);
+		all_.push_back(span);
 	}
 	size_t count() const
 	{
 		return all_.size();
 	}
-	double median() const
-	{
-		size_t half = all_.size() / 2;
-
-		return all_.size() % 2 ? all_[half] : (all_[half - 1] + all_[half]) / 2;
-	}
+	double median() const;
 	double least() const
 	{
-		return all_.front();
+		return *std::min_element(all_.begin(), all_.end());
 	}
 	double most() const
 	{
-		return all_.back();
+		return *std::max_element(all_.begin(), all_.end());
 	}
 
+	/* Round by round. */
+	Spans over(const Spans &other) const;
+
       private:
-	std::vector<double> all_; /* sorted */
+	std::vector<double> all_;
 };
 
 /* A peer's name, and what measures it once. */

@@ -20,6 +20,13 @@ struct Section {
 const std::vector<Section> &sections();
 
 void run_read(const Options &options, Tsv &tsv);
+void run_commit(const Options &options, Tsv &tsv);
+void run_replace(const Options &options, Tsv &tsv);
+void run_memory(const Options &options, Tsv &tsv);
+void run_pin(const Options &options, Tsv &tsv);
+void run_beside(const Options &options, Tsv &tsv);
+void run_readers(const Options &options, Tsv &tsv);
+void run_visible(const Options &options, Tsv &tsv);
 
 /* Checks all answers of all peers that are asked for, in TAP; false when one is wrong. */
 bool run_verify(const Options &options);

@@ -55,12 +55,17 @@ class SnapmapMap
 					 snapmap_batch_bytes(batch_), replace));
 	}
 
-	/* The content becomes @data's. */
-	template <class K> void replace(const Data<K> &data)
+	/* The batch becomes one that writes all of @data. */
+	template <class K> void prepare(const Data<K> &data)
 	{
 		clear();
 		for (size_t i = 0; i < data.size(); i++)
 			put(data.keys[i], data.value(i));
+	}
+
+	template <class K> void replace(const Data<K> &data)
+	{
+		prepare(data);
 		commit(true);
 		/* A batch as large as the table is not to be kept. */
 		snapmap_batch_free(batch_);

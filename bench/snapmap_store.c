@@ -16,6 +16,7 @@
 #include "../kmod/commit.h"
 #include "../kmod/reclaim.h"
 #include "../kmod/snapshot.h"
+#include "snapmap_blocks.h"
 
 #define GRACE_PERIOD_NS (10 * NSEC_PER_MSEC)
 #define HUGE_PAGE	((size_t)2 << 20)
@@ -28,12 +29,16 @@ long shim_fail_alloc = -1;
 unsigned long shim_grace_periods;
 u64 shim_now_ns;
 
-/* One mapping; @base is aligned to a huge page. */
+/*
+ * One mapping; @base is aligned to a huge page. @pace_ns: time that passes from one commit to the
+ * next, or 0 when it is the real time that passes.
+ */
 struct bench_store {
 	struct snapmap_store store;
 	int fd;
 	int huge;
 	u8 *base;
+	u64 pace_ns;
 };
 
 static struct bench_store *owner(struct snapmap_arena *arena)
@@ -78,9 +83,15 @@ static const struct snapmap_backing memfd_backing = {
 	.free = chunk_free,
 };
 
-static void pass_time(void)
+static void pass_time(const struct bench_store *store)
 {
 	struct timespec now;
+
+	if (store->pace_ns) {
+		shim_now_ns += store->pace_ns;
+		shim_grace_periods = shim_now_ns / GRACE_PERIOD_NS;
+		return;
+	}
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	shim_now_ns = (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
@@ -131,7 +142,7 @@ struct bench_store *bench_store_new(uint64_t limit, int huge)
 	if (!store)
 		return NULL;
 	store->huge = huge;
-	pass_time();
+	pass_time(store);
 	if (open_memory(store, span) || snapmap_store_init(&store->store, "bench", &memfd_backing,
 							   limit, 0x9e3779b97f4a7c15ULL, 1)) {
 		free(store);
@@ -185,8 +196,30 @@ int bench_store_commit(struct bench_store *store, const void *ops, size_t bytes,
 		.ops_bytes = bytes,
 	};
 
-	pass_time();
+	pass_time(store);
 	return snapmap_commit(&store->store, &commit);
+}
+
+/**
+ * bench_store_pace() - let a time of its own pass
+ * @store: the map
+ * @ns: from one commit to the next; 0 for the real time
+ */
+void bench_store_pace(struct bench_store *store, uint64_t ns)
+{
+	store->pace_ns = ns;
+}
+
+/**
+ * bench_store_differing() - blocks of a pinned snapshot that the current one has not
+ * @store: the map
+ * @pin: what bench_store_pin() returned
+ */
+uint64_t bench_store_differing(struct bench_store *store, const void *pin)
+{
+	const struct snapmap_snapshot *snapshot = pin;
+
+	return bench_blocks_only_in(&store->store.arena, snapshot->root, store->store.table.root);
 }
 
 void *bench_store_pin(struct bench_store *store)

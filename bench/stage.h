@@ -5,6 +5,8 @@
 #ifndef BENCH_STAGE_H
 #define BENCH_STAGE_H
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <stdexcept>
 
@@ -17,16 +19,26 @@ namespace bench
 template <class K> struct Player {
 	const PeerKind *kind;
 	std::unique_ptr<Peer<K>> peer;
+	uint64_t heap_bytes; /* that malloc() has given for it */
 };
+
+inline uint64_t heap_bytes()
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
 
 template <class K> class Stage
 {
       public:
-	Stage(const Options &options, Data<K> data, KeyKind kind)
+	/* Those of @role take part. */
+	Stage(const Options &options, Data<K> data, KeyKind kind, Role role)
 	    : data_(std::move(data)), kind_(kind)
 	{
 		for (const PeerKind &peer : peer_kinds())
-			if (options.wants_peer(peer.name) && data_.size() <= peer.most)
+			if (options.wants_peer(peer.name) && data_.size() <= peer.most &&
+			    peer.roles & role)
 				add(peer);
 	}
 
@@ -60,6 +72,7 @@ template <class K> class Stage
       private:
 	void add(const PeerKind &kind)
 	{
+		uint64_t before = heap_bytes();
 		double start = wall_ns();
 
 		fprintf(stderr, "bench: %s: loading %-20s", title().c_str(), kind.name);
@@ -68,10 +81,11 @@ template <class K> class Stage
 			std::string wrong;
 
 			peer->load(data_);
+			before = heap_bytes() - before;
 			if (peer->is_table())
 				wrong = verify(*peer);
 			if (wrong.empty())
-				players_.push_back({ &kind, std::move(peer) });
+				players_.push_back({ &kind, std::move(peer), before });
 			else
 				failures_.push_back(std::string(kind.name) + ": " + wrong);
 			fprintf(stderr, "%6.2f s %s\n", (wall_ns() - start) / 1e9, wrong.c_str());
@@ -132,16 +146,16 @@ template <class K> class Stage
 /* Strings come in sizes up to this. */
 constexpr size_t strings_most = 1000000;
 
-template <class F> void for_each_stage(const Options &options, F use)
+template <class F> void for_each_stage(const Options &options, Role role, F use)
 {
 	for (KeyKind kind : options.kinds) {
 		for (size_t size : options.sizes) {
 			if (kind == KeyKind::binary) {
-				Stage<Key16> stage(options, make_binary(size), kind);
+				Stage<Key16> stage(options, make_binary(size), kind, role);
 
 				use(stage);
 			} else if (size <= strings_most) {
-				Stage<KeyText> stage(options, make_strings(size), kind);
+				Stage<KeyText> stage(options, make_strings(size), kind, role);
 
 				use(stage);
 			}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * writes.cc - commits back to back, commits at leisure, and whole replacement
+ */
+#include <time.h>
+
+#include "figures.h"
+#include "sections.h"
+
+namespace bench
+{
+
+namespace
+{
+
+constexpr size_t batch_sizes[] = { 1, 100, 10000 };
+constexpr double period_ns = 1e6; /* a thousand commits a second */
+constexpr size_t paced_commits = 100;
+
+/* CPU time of @count commits of as many changes as @changes has, in us each. */
+template <class K> double commit_us(Peer<K> &peer, Changes &changes, size_t count)
+{
+	double ns = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		double start;
+
+		changes.renew();
+		start = cpu_ns();
+		peer.commit(changes.list.data(), changes.list.size());
+		ns += cpu_ns() - start;
+	}
+	return ns / static_cast<double>(count) / 1000;
+}
+
+/* The same without a look at the clock for each. */
+template <class K> double stream_us(Peer<K> &peer, std::vector<Change> &changes, size_t size)
+{
+	size_t count = changes.size() / size;
+	double start = cpu_ns();
+
+	for (size_t i = 0; i < count; i++)
+		peer.commit(&changes[i * size], size);
+	return (cpu_ns() - start) / static_cast<double>(count) / 1000;
+}
+
+template <class K> class Writes
+{
+      public:
+	Writes(Stage<K> &stage, const Options &options, Tsv &tsv)
+	    : stage_(stage), options_(options), tsv_(tsv)
+	{
+	}
+
+	void back_to_back(size_t size)
+	{
+		std::vector<Runner> runners;
+		auto changes = std::make_shared<Changes>(stage_.data().size(), size);
+
+		for (auto &player : stage_.players()) {
+			Peer<K> &peer = *player.peer;
+			size_t count;
+
+			peer.thread_begin();
+			changes->renew();
+			count = count_for(commit_us(peer, *changes, 2) * 1000);
+			peer.thread_end();
+			runners.push_back({ player.kind->name, [this, &peer, count, size] {
+						   return stream(peer, count, size);
+					   } });
+		}
+		tell("back to back", size, take_turns(runners, options_.rounds));
+	}
+
+	void paced(size_t size)
+	{
+		std::vector<Runner> runners;
+		auto changes = std::make_shared<Changes>(stage_.data().size(), size);
+
+		for (auto &player : stage_.players()) {
+			Peer<K> &peer = *player.peer;
+
+			/* One that copies all takes longer than there is time. */
+			peer.thread_begin();
+			changes->renew();
+			double us = commit_us(peer, *changes, 1);
+			peer.thread_end();
+			if (us * 1000 < period_ns)
+				runners.push_back({ player.kind->name, [&peer, changes] {
+							   return at_leisure(peer, *changes);
+						   } });
+		}
+		tell("1,000 a second", size, take_turns(runners, options_.rounds));
+	}
+
+      private:
+	size_t count_for(double ns) const
+	{
+		return std::clamp(static_cast<size_t>(options_.ms * 1e6 / ns), size_t(1),
+				  size_t(100000));
+	}
+
+	double stream(Peer<K> &peer, size_t count, size_t size)
+	{
+		Changes changes(stage_.data().size(), count * size);
+		double us;
+
+		changes.renew();
+		peer.thread_begin();
+		us = stream_us(peer, changes.list, size);
+		peer.thread_end();
+		return us;
+	}
+
+	/* What lies between two commits wipes the caches next to the CPU. */
+	static void wipe_caches()
+	{
+		static std::vector<char> other(8 << 20);
+
+		for (size_t i = 0; i < other.size(); i += 64)
+			other[i]++;
+	}
+
+	/* The median, for one that is disturbed says nothing. */
+	static double at_leisure(Peer<K> &peer, Changes &changes)
+	{
+		double next = wall_ns();
+		Spans spans;
+
+		peer.thread_begin();
+		for (size_t i = 0; i < paced_commits; i++) {
+			struct timespec until;
+
+			wipe_caches();
+			next += period_ns;
+			until.tv_sec = static_cast<time_t>(next / 1e9);
+			until.tv_nsec = static_cast<long>(next - until.tv_sec * 1e9);
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+			spans.add(commit_us(peer, changes, 1));
+		}
+		peer.thread_end();
+		return spans.median();
+	}
+
+	void tell(const char *mode, size_t size, const std::vector<Result> &results)
+	{
+		report(tsv_,
+		       place_of(stage_, "commit", "uniform", std::to_string(size) + " keys", mode,
+				"us"),
+		       results);
+	}
+
+	Stage<K> &stage_;
+	const Options &options_;
+	Tsv &tsv_;
+};
+
+template <class K> void replace_all(Stage<K> &stage, const Options &options, Tsv &tsv)
+{
+	std::vector<Result> ready;
+	std::vector<Result> done;
+
+	for (auto &player : stage.players()) {
+		ready.push_back({ player.kind->name, {} });
+		done.push_back({ player.kind->name, {} });
+	}
+	for (unsigned int round = 0; round < options.rounds; round++) {
+		for (size_t i = 0; i < stage.players().size(); i++) {
+			ReplaceCost cost = stage.players()[i].peer->replace();
+
+			ready[i].spans.add((cost.prepare_ns + cost.ns) / 1e6);
+			done[i].spans.add(cost.ns / 1e6);
+		}
+	}
+	report(tsv, place_of(stage, "replace", "-", "all", "without preparation", "ms"), done);
+	report(tsv, place_of(stage, "replace", "-", "all", "with preparation", "ms"), ready);
+}
+
+} // namespace
+
+void run_commit(const Options &options, Tsv &tsv)
+{
+	for_each_stage(options, committing, [&](auto &stage) {
+		Writes writes(stage, options, tsv);
+
+		for (size_t size : batch_sizes)
+			if (size <= stage.data().size())
+				writes.back_to_back(size);
+		writes.paced(1);
+		writes.paced(100);
+	});
+}
+
+void run_replace(const Options &options, Tsv &tsv)
+{
+	for_each_stage(options, replacing, [&](auto &stage) { replace_all(stage, options, tsv); });
+}
+
+} // namespace bench
