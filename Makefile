@@ -8,6 +8,7 @@
 #	make check		every automatic test; TESTS='unit kunit' runs some
 #	make fuzz TIME=SECONDS	the fuzzers, each for so long, and the module on the debug kernel
 #	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
+#	make bench		snapmap and its peers, measured; half an hour. QUICK=1: a few minutes
 #	make lint		style and static checks
 #	make coverage		which lines the tests run; a quarter of an hour
 #	make install		library, command, headers, man pages
@@ -48,8 +49,14 @@ fuzz:
 torture:
 	scripts/torture --kernel $(or $(KERNEL),debug) --time $(or $(TIME),60)
 
+bench:
+	bench/run $(if $(QUICK),--quick) $(OUT)
+
 coverage:
 	scripts/coverage
+
+help:
+	@sed -nE 's/^#\t(make)/\1/p' Makefile
 
 lint:
 	scripts/deps build lint
@@ -59,4 +66,4 @@ clean:
 	rm -rf build
 	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install user install demo check torture fuzz coverage lint clean
+.PHONY: all modules modules_install user install demo check torture fuzz bench coverage lint help clean

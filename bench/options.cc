@@ -30,6 +30,7 @@ enum {
 	opt_ms,
 	opt_tsv,
 	opt_verify,
+	opt_broken,
 	opt_list,
 	opt_help
 };
@@ -46,6 +47,7 @@ const struct option long_options[] = {
 	{ "ms", required_argument, nullptr, opt_ms },
 	{ "tsv", required_argument, nullptr, opt_tsv },
 	{ "verify", no_argument, nullptr, opt_verify },
+	{ "broken", required_argument, nullptr, opt_broken },
 	{ "list", no_argument, nullptr, opt_list },
 	{ "help", no_argument, nullptr, opt_help },
 	{},
@@ -68,6 +70,7 @@ constexpr const char *usage =
 	"  --ms N           of each measurement (default: 40)\n"
 	"  --tsv FILE       append all results to FILE\n"
 	"  --verify         only check the answers of every peer, in TAP\n"
+	"  --broken PEER    a deliberate break: its keys change places, which --verify must find\n"
 	"  --list           the sections and the peers\n";
 
 [[noreturn]] void fail(const std::string &why)
@@ -172,6 +175,9 @@ void take(Options &options, int option, const std::string &value)
 		break;
 	case opt_verify:
 		options.verify_only = true;
+		break;
+	case opt_broken:
+		options.broken = value;
 		break;
 	case opt_list:
 		list_all();

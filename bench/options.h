@@ -25,6 +25,7 @@ struct Options {
 	unsigned int rounds = 7;
 	double ms = 40; /* of one measurement */
 	std::string tsv;
+	std::string broken;
 	bool verify_only = false;
 
 	bool wants_peer(const std::string &name) const;

@@ -121,6 +121,12 @@ template <class K> class Peer
 		return 0;
 	}
 
+	/* Whether a key has exactly that value; those who cannot be asked for one key say yes. */
+	virtual bool gives(const K &, const Value &)
+	{
+		return true;
+	}
+
 	/* The turn in a key's value. */
 	virtual uint64_t turn_of(const K &)
 	{
@@ -155,6 +161,13 @@ template <class Self, class K> class Reading : public Peer<K>
 		default:
 			return independent(plan);
 		}
+	}
+
+	bool gives(const K &key, const Value &expected) override
+	{
+		Value value = {};
+
+		return self().get(key, value) && !memcmp(&value, &expected, sizeof(value));
 	}
 
 	uint64_t turn_of(const K &key) override

@@ -23,6 +23,11 @@ template <class K> class Reads
 
 	void run()
 	{
+		Place nowhere = { "read", stage_.keys_name(), stage_.data().size(), "-", "-", "-",
+				  "-" };
+
+		for (const auto &absence : stage_.absences())
+			tsv_.absent(nowhere, absence.first, absence.second);
 		for (Spread spread : options_.spreads)
 			for (Op op : options_.ops)
 				for (Mode mode : options_.modes)
