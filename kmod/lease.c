@@ -38,7 +38,7 @@ struct snapmap_patience snapmap_patience_of(u32 flags, u32 wait_ms)
 	return (struct snapmap_patience){
 		.nowait = flags & SNAPMAP_COMMIT_NOWAIT,
 		.timed = wait_ms,
-		.until = ktime_get_ns() + wait_ms * NSEC_PER_MSEC,
+		.until = wait_ms ? ktime_get_ns() + wait_ms * NSEC_PER_MSEC : 0,
 	};
 }
 

@@ -66,7 +66,7 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 		return;
 	}
 	retired->version = store->version;
-	retired->published_ns = ktime_get_ns();
+	retired->published_ns = store->control->header[retired->version & 1].monotonic_ns;
 	retired->cookie = start_poll_synchronize_rcu();
 	retired->runs = *runs;
 	*runs = (struct snapmap_runlist){};
@@ -212,12 +212,12 @@ static void reap_all(struct snapmap_store *store, u64 *budget)
 }
 
 static bool quarantine_over(const struct snapmap_store *store,
-			    const struct snapmap_retired *retired)
+			    const struct snapmap_retired *retired, u64 now)
 {
 	/* The kernel's code for parameters writes them plainly, at any time. */
 	u64 ms = data_race(READ_ONCE(snapmap_quarantine_ms));
 	u64 commits = data_race(READ_ONCE(snapmap_quarantine_commits));
-	u64 age = ktime_get_ns() - retired->published_ns;
+	u64 age = now - retired->published_ns;
 	u64 version = READ_ONCE(store->version);	/* a writer may be publishing */
 
 	if (age < ms * NSEC_PER_MSEC)
@@ -226,7 +226,7 @@ static bool quarantine_over(const struct snapmap_store *store,
 }
 
 static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *retired,
-			   enum snapmap_urgency urgency)
+			   enum snapmap_urgency urgency, u64 now)
 {
 	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
 		return true;
@@ -234,7 +234,7 @@ static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *
 		cond_synchronize_rcu(retired->cookie);
 		return true;
 	}
-	return quarantine_over(store, retired) && poll_state_synchronize_rcu(retired->cookie);
+	return quarantine_over(store, retired, now) && poll_state_synchronize_rcu(retired->cookie);
 }
 
 static void settle_batch(struct snapmap_store *store, struct snapmap_retired *retired,
@@ -247,9 +247,11 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 	 * barrier before a live reader looks at oldest: snapmap_live_intact().
 	 */
 	smp_wmb();
-	trace_snapmap_reclaim(store->control->map_id, retired->version,
-			      READ_ONCE(store->version) - retired->version,
-			      ktime_get_ns() - retired->published_ns, retired->runs.blocks);
+	if (trace_snapmap_reclaim_enabled())	/* the clock is read for nobody else */
+		trace_snapmap_reclaim(store->control->map_id, retired->version,
+				      READ_ONCE(store->version) - retired->version,
+				      ktime_get_ns() - retired->published_ns,
+				      retired->runs.blocks);
 	settle_runs(store, &retired->runs, newest_below(store, retired->version), budget);
 	if (retired->runs.head)
 		return;
@@ -281,11 +283,12 @@ bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
 {
 	struct snapmap_retired *retired, *next;
 	u64 budget = budget_for(store, urgency);
+	u64 now = ktime_get_ns();
 
 	lockdep_assert_held(&store->lock);
 	reap_all(store, &budget);
 	list_for_each_entry_safe(retired, next, &store->retired, link) {
-		if (!budget || !batch_is_ready(store, retired, urgency))
+		if (!budget || !batch_is_ready(store, retired, urgency, now))
 			break;
 		settle_batch(store, retired, &budget);
 	}

@@ -5,8 +5,12 @@
 #undef TP_PROTO
 #undef TRACE_EVENT
 #define TP_PROTO(...) __VA_ARGS__
-#define TRACE_EVENT(name, proto, ...)          \
-	static inline void trace_##name(proto) \
-	{                                      \
-	}                                      \
+#define TRACE_EVENT(name, proto, ...)                   \
+	static inline void trace_##name(proto)          \
+	{                                               \
+	}                                               \
+	static inline bool trace_##name##_enabled(void) \
+	{                                               \
+		return false;                           \
+	}                                               \
 	_Static_assert(1, "")
