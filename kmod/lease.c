@@ -126,5 +126,6 @@ void snapmap_lease_give(struct snapmap_store *store)
 	clear_bit_unlock(HELD, &store->lease.held);
 	/* Who waits has queued itself before it tries again: one side sees the other. */
 	smp_mb__after_atomic();
-	wake_up(&store->lease.wait);
+	if (waitqueue_active(&store->lease.wait))
+		wake_up(&store->lease.wait);
 }

@@ -96,6 +96,7 @@ struct wait_queue_head {
 };
 
 #define init_waitqueue_head(wait)			   ((wait)->unused = 0)
+#define waitqueue_active(wait)				   ((wait)->unused)
 #define wake_up(wait)					   ((wait)->unused = 0)
 #define wake_up_all(wait)				   ((wait)->unused = 0)
 #define wait_event_interruptible_exclusive(wait, cond)	   ((cond) ? 0 : -ERESTARTSYS)
