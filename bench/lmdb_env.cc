@@ -33,7 +33,7 @@ LmdbEnv::LmdbEnv()
 	check(mdb_env_create(&env_), "mdb_env_create");
 	check(mdb_env_set_mapsize(env_, map_bytes), "mdb_env_set_mapsize");
 	/* Read transactions belong to objects here, not to threads. */
-	check(mdb_env_open(env_, dir, MDB_NOSYNC | MDB_NOTLS, 0600), "mdb_env_open");
+	check(mdb_env_open(env_, dir, MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS, 0600), "mdb_env_open");
 	txn = begin(0);
 	check(mdb_dbi_open(txn, nullptr, 0, &dbi_), "mdb_dbi_open");
 	commit(txn);

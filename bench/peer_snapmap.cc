@@ -2,6 +2,7 @@
 /*
  * peer_snapmap.cc - snapmap: the module's code writes, the library as it ships reads
  */
+#include <algorithm>
 #include <stdexcept>
 
 #include "peers.h"
@@ -29,6 +30,43 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 		return !snapmap_get(reader_, key.data(), key.size(), &value, sizeof(value),
 				    nullptr);
 	}
+
+#ifdef BENCH_GET_MANY
+	bool reads(Mode) const override
+	{
+		return true;
+	}
+
+	ReadResult batched(const ReadPlan<K> &plan)
+	{
+		struct snapmap_query queries[keys_a_call];
+		Value values[keys_a_call] = {};
+		ReadResult result = {};
+		const K *keys = plan.keys();
+		double start = cpu_ns();
+
+		for (size_t i = 0; i < plan.count; i += keys_a_call) {
+			size_t count = std::min(keys_a_call, plan.count - i);
+
+			for (size_t j = 0; j < count; j++) {
+				queries[j].key = keys[i + j].data();
+				queries[j].key_len = keys[i + j].size();
+				queries[j].buf = &values[j];
+				queries[j].cap = sizeof(values[j]);
+			}
+			snapmap_get_many(reader_, queries, count, nullptr);
+			asm volatile("" : : "m"(values));
+			for (size_t j = 0; j < count; j++) {
+				if (!queries[j].err) {
+					result.sum += values[j].number;
+					result.hits++;
+				}
+			}
+		}
+		result.ns = cpu_ns() - start;
+		return result;
+	}
+#endif
 
 	void commit(const Change *changes, size_t count) override
 	{
@@ -63,6 +101,8 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 	}
 
       private:
+	static constexpr size_t keys_a_call = 16;
+
 	const Data<K> *data_ = nullptr;
 	std::unique_ptr<SnapmapMap> map_;
 	const struct snapmap *reader_ = nullptr;

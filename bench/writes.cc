@@ -14,7 +14,8 @@ namespace
 {
 
 constexpr size_t batch_sizes[] = { 1, 100, 10000 };
-constexpr double period_ns = 1e6; /* a thousand commits a second */
+constexpr double period_ns = 1e6;	/* a thousand commits a second */
+constexpr size_t most_commits = 200000; /* in one measurement */
 constexpr size_t paced_commits = 100;
 
 /* CPU time of @count commits of as many changes as @changes has, in us each. */
@@ -55,19 +56,12 @@ template <class K> class Writes
 	void back_to_back(size_t size)
 	{
 		std::vector<Runner> runners;
-		auto changes = std::make_shared<Changes>(stage_.data().size(), size);
 
 		for (auto &player : stage_.players()) {
 			Peer<K> &peer = *player.peer;
-			size_t count;
 
-			peer.thread_begin();
-			changes->renew();
-			count = count_for(commit_us(peer, *changes, 2) * 1000);
-			peer.thread_end();
-			runners.push_back({ player.kind->name, [this, &peer, count, size] {
-						   return stream(peer, count, size);
-					   } });
+			runners.push_back({ player.kind->name,
+					    [this, &peer, size] { return stream(peer, size); } });
 		}
 		tell("back to back", size, take_turns(runners, options_.rounds));
 	}
@@ -81,11 +75,7 @@ template <class K> class Writes
 			Peer<K> &peer = *player.peer;
 
 			/* One that copies all takes longer than there is time. */
-			peer.thread_begin();
-			changes->renew();
-			double us = commit_us(peer, *changes, 1);
-			peer.thread_end();
-			if (us * 1000 < period_ns)
+			if (least_us(peer, *changes) * 1000 < period_ns)
 				runners.push_back({ player.kind->name, [&peer, changes] {
 							   return at_leisure(peer, *changes);
 						   } });
@@ -94,19 +84,38 @@ template <class K> class Writes
 	}
 
       private:
-	size_t count_for(double ns) const
+	static double least_us(Peer<K> &peer, Changes &changes)
 	{
-		return std::clamp(static_cast<size_t>(options_.ms * 1e6 / ns), size_t(1),
-				  size_t(100000));
+		Spans spans;
+
+		peer.thread_begin();
+		for (unsigned int i = 0; i < 5; i++)
+			spans.add(commit_us(peer, changes, 1));
+		peer.thread_end();
+		return spans.least();
 	}
 
-	double stream(Peer<K> &peer, size_t count, size_t size)
+	/*
+	 * Of a stream that has not begun just now: as many commits again as have been made for as
+	 * long before, so that what waits for reuse does so already.
+	 */
+	double stream(Peer<K> &peer, size_t size)
 	{
+		size_t some = std::max(size_t(1), 1000 / size);
+		size_t count = 0;
+		double warm = 0, us;
+
+		peer.thread_begin();
+		while (warm < options_.ms * 1000 && count < most_commits) {
+			Changes changes(stage_.data().size(), some * size);
+
+			changes.renew();
+			warm += stream_us(peer, changes.list, size) * static_cast<double>(some);
+			count += some;
+		}
 		Changes changes(stage_.data().size(), count * size);
-		double us;
 
 		changes.renew();
-		peer.thread_begin();
 		us = stream_us(peer, changes.list, size);
 		peer.thread_end();
 		return us;
