@@ -8,7 +8,7 @@
 #	make check		every automatic test; TESTS='unit kunit' runs some
 #	make fuzz TIME=SECONDS	the fuzzers, each for so long, and the module on the debug kernel
 #	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
-#	make bench		snapmap and its peers, measured; half an hour. QUICK=1: a few minutes
+#	make bench		snapmap and its peers, measured; a quarter of an hour. QUICK=1: a few minutes
 #	make lint		style and static checks
 #	make coverage		which lines the tests run; a quarter of an hour
 #	make install		library, command, headers, man pages

@@ -24,7 +24,7 @@ What was run
 All tables are in one process, hold the same entries, and are measured in turns: one measurement of each, then the next
 round. A figure is the median of the rounds (7 unless a table says otherwise), in CPU time of the thread that works. So what
 else runs on the machine disturbs all alike, and **only ratios of figures in one table mean anything elsewhere**. Every
-peer has first been asked for every key and for as many that are not there, and gave the right answers.
+peer has first been asked for every key, and for some that are not there, and gave the right answers.
 
 snapmap is compiled as it ships (-O2): the module's own files for table, arena and commits, with a shim for the kernel,
 over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device. A commit is
@@ -32,7 +32,7 @@ what the ioctl does without the system call; grace periods end every 10 ms. *sna
 pages of 2 MiB. The peers are compiled for this very machine (-O3 -march=native).
 
 - *absl*: Abseil's flat_hash_map without any synchronisation, the bound for a table in one process
-- *lmdb*: LMDB, NOSYNC on tmpfs, loaded in order of keys; one long read transaction, or (*lmdb-renew*) renewed for each get.
+- *lmdb*: LMDB, NOSYNC and WRITEMAP on tmpfs, loaded in order of keys; one long read transaction, or (*lmdb-renew*) renewed for each get.
   Commits are made beside readers of the second kind
 - *lfht-qsbr*, *lfht-memb*: liburcu's lock-free hash table; *rcu-absl*: an Abseil table that each commit copies whole
 - *glib*: GHashTable under a pthread_rwlock; *cdb*: tinycdb on tmpfs
