@@ -9,6 +9,7 @@
 #	make fuzz TIME=SECONDS	the fuzzers, each for so long, and the module on the debug kernel
 #	make torture		everything at once: TIME=SECONDS, KERNEL=debug or kcsan
 #	make bench		snapmap and its peers, measured; a quarter of an hour. QUICK=1: a few minutes
+#	make bench-vm		the real device in a virtual machine; a minute where KVM does not work
 #	make lint		style and static checks
 #	make coverage		which lines the tests run; a quarter of an hour
 #	make install		library, command, headers, man pages
@@ -52,6 +53,9 @@ torture:
 bench:
 	bench/run $(if $(QUICK),--quick) $(OUT)
 
+bench-vm:
+	bench/vm/run $(OUT)
+
 coverage:
 	scripts/coverage
 
@@ -66,4 +70,4 @@ clean:
 	rm -rf build
 	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all modules modules_install user install demo check torture fuzz bench coverage lint help clean
+.PHONY: all modules modules_install user install demo check torture fuzz bench bench-vm coverage lint help clean
