@@ -18,6 +18,8 @@
 /* Commits between two looks at what awaits reclaim. */
 #define GROUP 10
 
+#define BURST 100
+
 /* Retired blocks beyond which a steady stream waits for grace periods to end. */
 #define RETIRED_MOST(keys) (400 + 56 * (keys))
 
@@ -197,8 +199,11 @@ void device_count(const struct scale *scale, size_t keys)
 	size_t commits = scale->stream / (keys > 1 ? 10 : 1);
 	struct counters total = { 0 };
 	uint64_t blocks;
+	size_t i;
 	char op[64];
 
+	for (i = 0; i < BURST; i++)
+		commit_keys(batch, keys); /* what follows needs less than this */
 	stream(batch, keys, commits / 4, &total);
 	total = (struct counters){ 0 };
 	blocks = stream(batch, keys, commits, &total);
