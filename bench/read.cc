@@ -90,16 +90,23 @@ template <class K> class Reads
 			ReadPlan<K> plan = { &wanted, 0, 0, point.mode };
 			bool hit = point.op == Op::hit;
 
-			if (!peer.reads(point.mode) || (!hit && !peer.is_table()))
+			std::string name = player.kind->name;
+
+			/* What batches are compared with is measured beside them. */
+			if (point.mode == Mode::batched && name == "absl") {
+				plan.mode = Mode::independent;
+				name = "absl (single)";
+			}
+			if (!peer.reads(plan.mode) || (!hit && !peer.is_table()))
 				continue;
 			peer.thread_begin();
 			plan.count = count_for(peer, plan, wanted.keys.size());
 			peer.thread_end();
-			runners.push_back({ player.kind->name, [&peer, plan, hit] {
-						   return measure(peer, plan, hit);
-					   } });
+			runners.push_back(
+				{ name, [&peer, plan, hit] { return measure(peer, plan, hit); } });
 		}
-		tell(point, take_turns(runners, options_.rounds));
+		if (point.mode != Mode::batched || runners.size() > 1)
+			tell(point, take_turns(runners, options_.rounds));
 	}
 
 	void tell(const Point &point, const std::vector<Result> &results)

@@ -47,9 +47,8 @@ class Measure:
 
     def batched(self, keys, entries=MILLION):
         """A key of snapmap_get_many() as a multiple of Abseil's single get."""
-        batched = self.results.table('read', keys, entries, 'hit', 'batched', 'ns')
-        single = self.results.table('read', keys, entries, 'hit', 'independent', 'ns')
-        return quotient(median(batched, self.name), median(single, 'absl'))
+        table = self.results.table('read', keys, entries, 'hit', 'batched', 'ns')
+        return quotient(median(table, self.name), median(table, 'absl (single)'))
 
     def batched_own(self):
         """The same as a multiple of snapmap's single get, where that is worst."""
