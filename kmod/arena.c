@@ -100,6 +100,26 @@ static void bucket_remove(struct snapmap_arena *arena, u32 number)
 		arena->bucket[longest_free_run(group->used)] = group->next;
 }
 
+/* Puts all groups of a chunk, which are free, into their bucket. */
+static void bucket_add_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
+{
+	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
+	u32 i;
+
+	for (i = chunk->blocks >> SNAPMAP_GROUP_SHIFT; i--; )
+		if (first + i)		/* group 0 is the control page */
+			bucket_add(arena, first + i);
+}
+
+static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
+{
+	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
+	u32 i;
+
+	for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
+		bucket_remove(arena, first + i);
+}
+
 static void group_set_used(struct snapmap_arena *arena, u32 number, u8 used)
 {
 	struct snapmap_chunk *chunk = chunk_of(arena, number << SNAPMAP_GROUP_SHIFT);
@@ -226,7 +246,6 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 	u32 blocks = blocks_within_limit(arena, slot);
 	struct mem_cgroup *caller;
 	struct snapmap_chunk *chunk;
-	u32 first, i;
 
 	if (blocks < want)
 		return -ENOSPC;
@@ -239,43 +258,49 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 	WRITE_ONCE(arena->free, arena->free + chunk->blocks);
 	chunk->free_groups = chunk->blocks >> SNAPMAP_GROUP_SHIFT;
 	show_chunk(arena, slot, chunk);
-
-	first = chunk->first >> SNAPMAP_GROUP_SHIFT;
-	for (i = chunk->free_groups; i--; )
-		if (first + i)		/* group 0 is the control page */
-			bucket_add(arena, first + i);
+	bucket_add_chunk(arena, chunk);
 	return 0;
 }
 
-static void chunk_drop(struct snapmap_arena *arena, u32 slot)
+/* Gives an empty chunk back; false when somebody has a reference to its memory. */
+static bool chunk_drop(struct snapmap_arena *arena, u32 slot)
 {
 	struct snapmap_chunk *chunk = arena->chunks[slot];
-	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
-	u32 i;
 
-	for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
-		bucket_remove(arena, first + i);
+	bucket_remove_chunk(arena, chunk);
+	show_chunk(arena, slot, NULL);
+	if (arena->backing->held && arena->backing->held(arena, chunk->data)) {
+		show_chunk(arena, slot, chunk);
+		bucket_add_chunk(arena, chunk);
+		return false;
+	}
 	WRITE_ONCE(arena->free, arena->free - chunk->blocks);
 	WRITE_ONCE(arena->resident, arena->resident - chunk_bytes(chunk->blocks));
-	show_chunk(arena, slot, NULL);
 	chunk_free(arena, chunk);
+	return true;
 }
 
-/* Drops empty chunks as long as @pool free blocks are left; returns how many. */
-static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool)
+/*
+ * Drops empty chunks as long as @pool free blocks are left; returns how many,
+ * and in @held how many more it would have dropped.
+ */
+static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool, u32 *held)
 {
 	struct snapmap_chunk *chunk;
 	u32 dropped = 0;
 	u32 slot;
 
+	*held = 0;
 	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
 		return 0;	/* readers in the kernel shall read what is wrong, not crash */
 	for (slot = arena->slots; --slot > 0; ) {
 		chunk = arena->chunks[slot];
 		if (!chunk || chunk->used || arena->free - chunk->blocks < pool)
 			continue;
-		chunk_drop(arena, slot);
-		dropped++;
+		if (chunk_drop(arena, slot))
+			dropped++;
+		else
+			++*held;
 	}
 	return dropped;
 }
@@ -285,14 +310,20 @@ static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool)
  * @arena: the arena
  *
  * Keeps an eighth of what is in use, and @arena->keep, as a pool, so that a
- * steady stream of commits allocates nothing.
+ * steady stream of commits allocates nothing. Keeps too what others have
+ * references to, such as a pipe: freeing it would not make it free, only count
+ * it no longer (promise G).
  *
  * Context: may sleep; expects the map's mutex held, and that no reader in the
  *	kernel can reach a free block any more.
+ * Return: whether something stays for the sake of a reference.
  */
-void snapmap_arena_trim(struct snapmap_arena *arena)
+bool snapmap_arena_trim(struct snapmap_arena *arena)
 {
-	drop_empty_chunks(arena, arena->used / 8 + arena->keep);
+	u32 held;
+
+	drop_empty_chunks(arena, arena->used / 8 + arena->keep, &held);
+	return held;
 }
 
 /* Populates the first chunk that can hold a run of @blocks. */
@@ -313,8 +344,9 @@ static int populate_for(struct snapmap_arena *arena, u32 blocks)
 static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
 {
 	int err = populate_for(arena, blocks);
+	u32 held;
 
-	if (err == -ENOSPC && drop_empty_chunks(arena, 0))
+	if (err == -ENOSPC && drop_empty_chunks(arena, 0, &held))
 		err = populate_for(arena, blocks);
 	return err;
 }

@@ -30,11 +30,14 @@ struct snapmap_arena;
  *	none. May sleep.
  * @shown: the arena range has been populated or is no longer: what user space
  *	has mapped of it must be forgotten, to be faulted in anew. May sleep.
+ * @held: whether all of what @alloc gave is kept from the system by somebody
+ *	else's reference, once it is no longer shown. May be NULL: it never is.
  * @free: takes back what @alloc gave. May sleep.
  */
 struct snapmap_backing {
 	void *(*alloc)(struct snapmap_arena *arena, size_t offset, size_t bytes);
 	void (*shown)(struct snapmap_arena *arena, size_t offset, size_t bytes);
+	bool (*held)(struct snapmap_arena *arena, const void *data);
 	void (*free)(struct snapmap_arena *arena, void *data, size_t offset, size_t bytes);
 };
 
@@ -121,7 +124,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 void snapmap_arena_destroy(struct snapmap_arena *arena);
 u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err);
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block);
-void snapmap_arena_trim(struct snapmap_arena *arena);
+bool snapmap_arena_trim(struct snapmap_arena *arena);
 struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block);
 void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 block);
 u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list);

@@ -191,15 +191,20 @@ static void trim_records(struct snapmap_spares *spares, bool idle)
 	spares->least = spares->count;
 }
 
-/* As many free blocks as commits have drawn on since the last trim; slow to shrink. */
-static void trim_arena(struct snapmap_store *store, bool idle)
+/*
+ * As many free blocks as commits have drawn on since the last trim; slow to
+ * shrink. Returns whether something stays because others hold it.
+ */
+static bool trim_arena(struct snapmap_store *store, bool idle)
 {
 	struct snapmap_arena *arena = &store->arena;
 	u64 drawn = arena->free - min(store->spare.least_free, arena->free);
+	bool held;
 
 	arena->keep = idle ? 0 : max(drawn, arena->keep - arena->keep / 4);
-	snapmap_arena_trim(arena);
+	held = snapmap_arena_trim(arena);
 	store->spare.least_free = arena->free;
+	return held;
 }
 
 /**
@@ -223,6 +228,5 @@ bool snapmap_spare_trim(struct snapmap_store *store)
 	trim_records(&spare->snapshots, idle);
 	if (idle)
 		drop_window(spare);
-	trim_arena(store, idle);
-	return !idle;
+	return trim_arena(store, idle) || !idle;
 }

@@ -145,6 +145,47 @@ static void test_trim_keeps_a_pool(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, arena->chunks[snapmap_arena_slot(runs[0])]);
 }
 
+static unsigned int references;	/* to all that held_backing has given */
+
+static bool is_held(struct snapmap_arena *arena, const void *data)
+{
+	return references;
+}
+
+static const struct snapmap_backing held_backing = {
+	.alloc = test_alloc,
+	.shown = test_shown,
+	.held = is_held,
+	.free = test_free,
+};
+
+/* Promise G: what others have references to stays, is counted, and can be used. */
+static void test_trim_keeps_what_is_held(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u64 resident = arena->resident;
+	struct snapmap_chunk *chunk;
+	u32 run, again;
+	int err;
+
+	arena->backing = &held_backing;
+	references = 1;
+	run = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err);
+	KUNIT_ASSERT_NE(test, run, 0U);
+	chunk = arena->chunks[snapmap_arena_slot(run)];
+	snapmap_arena_free(arena, run);
+	KUNIT_EXPECT_TRUE(test, snapmap_arena_trim(arena));
+	KUNIT_EXPECT_PTR_EQ(test, arena->chunks[snapmap_arena_slot(run)], chunk);
+	KUNIT_EXPECT_GT(test, arena->resident, resident);
+	again = snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 3, &err);
+	KUNIT_EXPECT_EQ(test, again, run);
+	snapmap_arena_free(arena, again);
+	references = 0;
+	KUNIT_EXPECT_FALSE(test, snapmap_arena_trim(arena));
+	KUNIT_EXPECT_NULL(test, arena->chunks[snapmap_arena_slot(run)]);
+	KUNIT_EXPECT_EQ(test, arena->resident, resident);
+}
+
 /* A view answers for what is populated and for nothing else. */
 static void test_view_bounds(struct kunit *test)
 {
@@ -358,6 +399,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_limit_makes_way),
 	KUNIT_CASE(test_trim),
 	KUNIT_CASE(test_trim_keeps_a_pool),
+	KUNIT_CASE(test_trim_keeps_what_is_held),
 	KUNIT_CASE(test_view_bounds),
 	KUNIT_CASE(test_least_and_greatest_limit),
 	KUNIT_CASE(test_run_lengths),
