@@ -39,6 +39,8 @@
  * @SNAPMAP_BREAK_SET: maps of a set are published one by one
  * @SNAPMAP_BREAK_STAMP: a stamp need not grow
  * @SNAPMAP_BREAK_SPARE: nothing is kept for the next commit
+ * @SNAPMAP_BREAK_UNMAP: mappings keep what has come or gone beneath them
+ * @SNAPMAP_BREAK_HELD: memory to which others have references is given back
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -60,6 +62,8 @@ enum snapmap_break {
 	SNAPMAP_BREAK_SET,
 	SNAPMAP_BREAK_STAMP,
 	SNAPMAP_BREAK_SPARE,
+	SNAPMAP_BREAK_UNMAP,
+	SNAPMAP_BREAK_HELD,
 };
 
 extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
@@ -88,6 +92,8 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_SET] = "set",
 		[SNAPMAP_BREAK_STAMP] = "stamp",
 		[SNAPMAP_BREAK_SPARE] = "spare",
+		[SNAPMAP_BREAK_UNMAP] = "unmap",
+		[SNAPMAP_BREAK_HELD] = "held",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

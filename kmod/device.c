@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -283,6 +284,7 @@ const struct file_operations snapmap_device_fops = {
 	.read = device_read,
 	.poll = device_poll,
 	.mmap = device_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

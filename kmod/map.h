@@ -16,6 +16,8 @@
  * @cdev: its character device; every open file holds it, and by it @dev
  * @store: its snapshots
  * @inode: whose page cache all mappings of the map are tied to
+ * @huge_bytes: how much of its memory is in huge pages; written under the map's
+ *	mutex, read without
  * @wait: woken on publication and destruction
  * @reclaim_work: frees what no commit comes to free
  * @pins: its open pins, by number
@@ -31,6 +33,7 @@ struct snapmap_map {
 	struct cdev cdev;
 	struct snapmap_store store;
 	struct inode *inode;
+	u64 huge_bytes;
 	struct wait_queue_head wait;
 	struct delayed_work reclaim_work;
 	struct xarray pins;

@@ -17,6 +17,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -121,6 +122,7 @@ static const struct file_operations pin_fops = {
 	.owner = THIS_MODULE,
 	.release = pin_release,
 	.mmap = pin_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl = pin_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

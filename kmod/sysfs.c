@@ -39,6 +39,12 @@ SNAPMAP_ATTRIBUTE(conflicts, conflicts);
 SNAPMAP_ATTRIBUTE(failures, failures);
 SNAPMAP_ATTRIBUTE(blocks_copied, blocks_copied);
 
+static ssize_t huge_bytes_show(struct device *dev, struct device_attribute *attr, char *to)
+{
+	return sysfs_emit(to, "%llu\n", READ_ONCE(snapmap_map_of(dev)->huge_bytes));
+}
+static DEVICE_ATTR_RO(huge_bytes);
+
 static struct attribute *snapmap_attrs[] = {
 	&dev_attr_version.attr,
 	&dev_attr_entries.attr,
@@ -47,6 +53,7 @@ static struct attribute *snapmap_attrs[] = {
 	&dev_attr_stamp.attr,
 	&dev_attr_limit_bytes.attr,
 	&dev_attr_resident_bytes.attr,
+	&dev_attr_huge_bytes.attr,
 	&dev_attr_used_blocks.attr,
 	&dev_attr_free_blocks.attr,
 	&dev_attr_retired_blocks.attr,
