@@ -101,17 +101,19 @@ template <class K> class Writes
 	 */
 	double stream(Peer<K> &peer, size_t size)
 	{
-		size_t some = std::max(size_t(1), 1000 / size);
+		size_t some =
+			1; /* more each time, for the clock is not to be looked at too often */
 		size_t count = 0;
 		double warm = 0, us;
 
 		peer.thread_begin();
-		while (warm < options_.ms * 1000 && count < most_commits) {
+		while (warm < options_.ms * 1000 && count * size < most_commits) {
 			Changes changes(stage_.data().size(), some * size);
 
 			changes.renew();
 			warm += stream_us(peer, changes.list, size) * static_cast<double>(some);
 			count += some;
+			some = std::min(2 * some, most_commits / size);
 		}
 		Changes changes(stage_.data().size(), count * size);
 
