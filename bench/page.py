@@ -228,16 +228,19 @@ results.tsv. Of snapmap, Abseil and LMDB:
 def machine(results):
     """What the figures depend on."""
     rows = [['', '']]
+    notes = ''
     loads = [['options', 'CPUs that others had']]
     for line in results.machine:
         if line[0] == 'load':
             loads.append(line[1:])
+        elif line[0] == 'note':
+            notes += f'\n{line[1]}\n'
         else:
             rows.append(line)
     absent = ''.join(f'\n- *{peer}* did not take part: {why}' for peer, why in results.absent.items())
     return (heading('On what') + grid([['what', 'here'], *rows[1:]]) + absent +
             '\nHow many CPUs other processes of the machine had meanwhile, on average, and what the hypervisor took:\n' +
-            grid(loads))
+            grid(loads) + notes)
 
 
 def write(results, directory):

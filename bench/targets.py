@@ -8,6 +8,7 @@ Target = namedtuple('Target', 'what at_most limit figure')
 
 SIZES = [1000, 100000, 1000000, 10000000]
 MILLION = 1000000
+PINNED = 'snapmap'  # that is measured with a pin
 
 
 def median(table, peer):
@@ -98,11 +99,15 @@ class Measure:
 
     def pin_blocks(self):
         """Blocks that a pin holds as a multiple of those that differ."""
+        if self.name != PINNED:
+            return None
         table = self.results.table('pin', 'binary', MILLION, 'blocks', '-', 'blocks')
         return quotient(median(table, 'held'), median(table, 'differ'))
 
     def pin_time(self):
         """A commit's time with a pin as a multiple of that without."""
+        if self.name != PINNED:
+            return None
         table = self.results.table('pin', 'binary', MILLION, 'commit of 1 key', '-', 'x')
         return median(table, 'with a pin')
 
