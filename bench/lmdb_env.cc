@@ -29,11 +29,14 @@ LmdbEnv::LmdbEnv()
 
 	if (!mkdtemp(dir))
 		throw std::runtime_error("no directory in /dev/shm");
-	dir_ = dir;
 	check(mdb_env_create(&env_), "mdb_env_create");
 	check(mdb_env_set_mapsize(env_, map_bytes), "mdb_env_set_mapsize");
 	/* Read transactions belong to objects here, not to threads. */
 	check(mdb_env_open(env_, dir, MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS, 0600), "mdb_env_open");
+	/* Its files are open: who is killed leaves nothing behind. */
+	unlink((std::string(dir) + "/data.mdb").c_str());
+	unlink((std::string(dir) + "/lock.mdb").c_str());
+	rmdir(dir);
 	txn = begin(0);
 	check(mdb_dbi_open(txn, nullptr, 0, &dbi_), "mdb_dbi_open");
 	commit(txn);
@@ -42,9 +45,6 @@ LmdbEnv::LmdbEnv()
 LmdbEnv::~LmdbEnv()
 {
 	mdb_env_close(env_);
-	unlink((dir_ + "/data.mdb").c_str());
-	unlink((dir_ + "/lock.mdb").c_str());
-	rmdir(dir_.c_str());
 }
 
 std::shared_ptr<LmdbEnv> LmdbEnv::shared(const void *what,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * lmdb_env.h - an LMDB database in a directory of its own on tmpfs, removed at the end
+ * lmdb_env.h - an LMDB database of its own on tmpfs
  */
 #ifndef BENCH_LMDB_ENV_H
 #define BENCH_LMDB_ENV_H
@@ -73,7 +73,6 @@ class LmdbEnv
 
 	MDB_env *env_ = nullptr;
 	MDB_dbi dbi_ = 0;
-	std::string dir_;
 };
 
 } // namespace bench
