@@ -6,15 +6,18 @@
  * or knows of the trie: a leaf is a piece of memory that nobody else sees yet.
  *
  * An entry is placed at home, on the line that its hash names, when its
- * granules are free there, and else where it first fits. A leaf can have the
- * room in total and still no row that is long enough; copying it into a fresh
- * leaf of the same size mends that, in the last resort without regard to homes
- * (snapmap_leaf_copy() with @home false always fits when the total does).
+ * granules are free there, else where it first fits in the same half, else where
+ * it first fits. A leaf can have the room in total and still no row that is long
+ * enough; copying it into a fresh leaf of the same size mends that, in the last
+ * resort without regard to homes (snapmap_leaf_copy() with @home false always
+ * fits when the total does).
  */
+#include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include <linux/xxhash.h>
 
+#include "arena.h"
 #include "broken.h"
 #include "leaf.h"
 
@@ -84,6 +87,19 @@ u32 snapmap_leaf_size_for(u32 granules)
 	return blocks;
 }
 
+/* The granules of a leaf, behind its tags, that have a tag. */
+static struct snapmap_granules tagged(const u8 *leaf, u32 blocks, u8 tag)
+{
+	struct snapmap_granules set = {
+		.low = snapmap_half_match(leaf, blocks, 0, 0, tag) &
+		       ~0ULL << snapmap_tag_granules(blocks),
+	};
+
+	if (blocks * SNAPMAP_BLOCK_GRANULES > SNAPMAP_HALF_GRANULES)
+		set.high = snapmap_half_match(leaf, blocks, SNAPMAP_HALF_GRANULES, 0, tag);
+	return set;
+}
+
 /**
  * snapmap_leaf_used() - granules that a leaf's entries take
  * @leaf: the leaf
@@ -91,12 +107,10 @@ u32 snapmap_leaf_size_for(u32 granules)
  */
 u32 snapmap_leaf_used(const u8 *leaf, u32 blocks)
 {
-	u32 used = 0;
-	u32 i;
+	struct snapmap_granules free = tagged(leaf, blocks, SNAPMAP_TAG_FREE);
 
-	for (i = 0; i < blocks * SNAPMAP_BLOCK_GRANULES; i++)
-		used += leaf[i] != SNAPMAP_TAG_FREE;
-	return used;
+	return blocks * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks) -
+	       hweight64(free.low) - hweight64(free.high);
 }
 
 /**
@@ -115,44 +129,66 @@ u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule)
 	return 0;
 }
 
-static bool row_is_free(const u8 *leaf, u32 blocks, u32 granule, u32 want)
+/* Where a row of @want granules of a set begins. Such rows may go from low to high. */
+static struct snapmap_granules rows(struct snapmap_granules set, u32 want)
 {
-	if (granule + want > blocks * SNAPMAP_BLOCK_GRANULES)
-		return false;
-	for (; want; want--)
-		if (leaf[granule++] != SNAPMAP_TAG_FREE)
-			return false;
-	return true;
-}
+	u32 have, step;
 
-/* Where @want free granules in a row begin, 0 when they do nowhere. */
-static u32 first_fit(const u8 *leaf, u32 blocks, u32 want)
-{
-	u32 end = blocks * SNAPMAP_BLOCK_GRANULES;
-	u32 row = 0;
-	u32 i;
-
-	for (i = snapmap_tag_granules(blocks); i < end; i++) {
-		row = leaf[i] == SNAPMAP_TAG_FREE ? row + 1 : 0;
-		if (row == want)
-			return i + 1 - want;
+	for (have = 1; have < want; have += step) {
+		step = min(have, want - have);
+		set.low &= set.low >> step | set.high << (SNAPMAP_HALF_GRANULES - step);
+		set.high &= set.high >> step;
 	}
-	return 0;
+	return set;
 }
 
-static u32 find_place(const u8 *leaf, u32 blocks, u64 hash, u32 want, bool at_home)
+static u32 first_of(const struct snapmap_granules *set)
 {
-	u32 home = snapmap_home_line(hash, blocks) * 2;
+	if (set->low)
+		return __ffs64(set->low);
+	return set->high ? SNAPMAP_HALF_GRANULES + __ffs64(set->high) : 0;
+}
 
-	if (at_home && row_is_free(leaf, blocks, home, want))
+/* Where among its free granules a leaf has room for an entry, 0 when nowhere. */
+static u32 find_place(struct snapmap_granules free, u32 home, u32 want, bool at_home)
+{
+	bool in_high = home >= SNAPMAP_HALF_GRANULES;
+	struct snapmap_granules fits = rows(free, want);
+	u64 half = in_high ? fits.high : fits.low;
+
+	if (!at_home || !half)
+		return first_of(&fits);
+	if (half >> (home % SNAPMAP_HALF_GRANULES) & 1)
 		return home;
-	return first_fit(leaf, blocks, want);
+	return (in_high ? SNAPMAP_HALF_GRANULES : 0) + __ffs64(half);
 }
 
 static void mark(u8 *leaf, u32 granule, u32 count, u8 tag)
 {
 	leaf[granule] = tag;
 	memset(leaf + granule + 1, tag ? SNAPMAP_TAG_CONT : SNAPMAP_TAG_FREE, count - 1);
+}
+
+/*
+ * Takes room for an entry, whose tag and check bits are given, from @free.
+ * Returns where, 0 when nowhere is any.
+ */
+static u32 take_place(u8 *leaf, u32 blocks, struct snapmap_granules *free, u8 tag, u16 check,
+		      u32 want, bool at_home)
+{
+	u32 home = snapmap_home_line(check, blocks) * 2;
+	u32 place = find_place(*free, home, want, at_home);
+	u32 i;
+
+	if (!place)
+		return 0;
+	if ((place ^ home) & SNAPMAP_HALF_GRANULES)
+		leaf[0] = SNAPMAP_LEAF_SPILLED;
+	mark(leaf, place, want, tag);
+	for (i = place; i < place + want; i++)
+		*(i < SNAPMAP_HALF_GRANULES ? &free->low : &free->high) &=
+			~(1ULL << i % SNAPMAP_HALF_GRANULES);
+	return place;
 }
 
 /**
@@ -192,14 +228,14 @@ void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *it
  */
 bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item)
 {
-	u32 want = snapmap_item_granules(item);
-	u32 granule = find_place(leaf, blocks, item->hash, want, true);
+	struct snapmap_granules free = tagged(leaf, blocks, SNAPMAP_TAG_FREE);
+	u32 granule = take_place(leaf, blocks, &free, snapmap_hash_tag(item->hash),
+				 snapmap_hash_check(item->hash), snapmap_item_granules(item),
+				 true);
 
-	if (!granule)
-		return false;
-	snapmap_leaf_overwrite(leaf, granule, item);
-	mark(leaf, granule, want, snapmap_hash_tag(item->hash));
-	return true;
+	if (granule)
+		snapmap_leaf_overwrite(leaf, granule, item);
+	return granule;
 }
 
 /**
@@ -213,13 +249,7 @@ void snapmap_leaf_remove(u8 *leaf, u32 granule)
 	     SNAPMAP_TAG_FREE);
 }
 
-/**
- * snapmap_leaf_matches() - whether a filter means an entry
- * @filter: the filter
- * @entry: the entry
- */
-bool snapmap_leaf_matches(const struct snapmap_leaf_filter *filter,
-			  const struct snapmap_entry *entry)
+static bool is_meant(const struct snapmap_leaf_filter *filter, const struct snapmap_entry *entry)
 {
 	u64 hash;
 
@@ -232,57 +262,65 @@ bool snapmap_leaf_matches(const struct snapmap_leaf_filter *filter,
 }
 
 /**
- * snapmap_leaf_count() - granules that the entries meant by a filter take
+ * snapmap_leaf_select() - choose entries of a leaf
  * @leaf: the leaf
  * @blocks: its size
- * @filter: which entries
+ * @filter: which entries are meant
+ * @set: out: where they begin
+ *
+ * Return: granules that they take.
  */
-u32 snapmap_leaf_count(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter)
+u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
+			struct snapmap_granules *set)
 {
 	const struct snapmap_entry *entry;
 	u32 granule = 0;
 	u32 used = 0;
 
+	*set = (struct snapmap_granules){};
 	while ((granule = snapmap_leaf_next(leaf, blocks, granule))) {
 		entry = snapmap_leaf_entry(leaf, granule);
-		if (snapmap_leaf_matches(filter, entry))
-			used += snapmap_entry_granules(entry);
+		if (!is_meant(filter, entry))
+			continue;
+		used += snapmap_entry_granules(entry);
+		if (granule < SNAPMAP_HALF_GRANULES)
+			set->low |= 1ULL << granule;
+		else
+			set->high |= 1ULL << (granule - SNAPMAP_HALF_GRANULES);
 	}
 	return used;
 }
 
 /**
- * snapmap_leaf_copy() - add the entries of one leaf to another
+ * snapmap_leaf_copy() - add entries of one leaf to another
  * @to: the leaf that grows; its tags are valid
  * @to_blocks: its size; it has the room in total
  * @from: the leaf that is read
- * @from_blocks: its size
- * @filter: which of its entries
+ * @set: which of its entries
  * @home: place entries at home where that is free
  *
  * Return: false when an entry found no row of free granules. That cannot be
  *	with @home false and an empty @to.
  */
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u32 from_blocks,
-		       const struct snapmap_leaf_filter *filter, bool home)
+bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, struct snapmap_granules set,
+		       bool home)
 {
+	struct snapmap_granules free = tagged(to, to_blocks, SNAPMAP_TAG_FREE);
 	const struct snapmap_entry *entry;
-	u32 granule = 0;
-	u32 count, place;
-	u64 hash;
+	u32 granule, count, place;
 
-	while ((granule = snapmap_leaf_next(from, from_blocks, granule))) {
+	while ((granule = first_of(&set))) {
+		if (set.low)
+			set.low &= set.low - 1;
+		else
+			set.high &= set.high - 1;
 		entry = snapmap_leaf_entry(from, granule);
-		if (!snapmap_leaf_matches(filter, entry))
-			continue;
-		hash = snapmap_hash(filter->seed, entry + 1, entry->key_len);
 		count = snapmap_entry_granules(entry);
-		place = find_place(to, to_blocks, hash, count, home);
+		place = take_place(to, to_blocks, &free, from[granule], entry->check, count, home);
 		if (!place)
 			return false;
 		memcpy(to + (place << SNAPMAP_GRANULE_SHIFT), entry,
 		       count << SNAPMAP_GRANULE_SHIFT);
-		mark(to, place, count, from[granule]);
 	}
 	return true;
 }

@@ -52,6 +52,16 @@ struct snapmap_leaf_filter {
 	int want;
 };
 
+/**
+ * struct snapmap_granules - a set of granules of one leaf
+ * @low: a bit for each of granules 0 to 63
+ * @high: a bit for each of granules 64 to 127
+ */
+struct snapmap_granules {
+	u64 low;
+	u64 high;
+};
+
 u64 snapmap_hash(u64 seed, const void *key, u32 key_len);
 u32 snapmap_item_granules(const struct snapmap_item *item);
 u32 snapmap_entry_granules(const struct snapmap_entry *entry);
@@ -62,11 +72,10 @@ u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule);
 bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item);
 void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *item);
 void snapmap_leaf_remove(u8 *leaf, u32 granule);
-bool snapmap_leaf_matches(const struct snapmap_leaf_filter *filter,
-			  const struct snapmap_entry *entry);
-u32 snapmap_leaf_count(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter);
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u32 from_blocks,
-		       const struct snapmap_leaf_filter *filter, bool home);
+u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
+			struct snapmap_granules *set);
+bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, struct snapmap_granules set,
+		       bool home);
 
 static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
 {

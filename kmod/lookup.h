@@ -62,21 +62,33 @@ static inline u32 snapmap_node_blocks(u32 bits)
 	return (bytes + SNAPMAP_BLOCK_SIZE - 1) >> SNAPMAP_BLOCK_SHIFT;
 }
 
-/* Which of the 16 granules of a block carry @tag, as a bit mask. */
-static inline u32 snapmap_tag_match(const u8 *tags, u8 tag)
+/* Which of the 64 granules of a half carry @tag, as a bit mask. */
+static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 {
-#ifdef __SSE2__
-	__m128i have = _mm_loadu_si128((const __m128i *)tags);
-
-	return _mm_movemask_epi8(_mm_cmpeq_epi8(have, _mm_set1_epi8((char)tag)));
-#else
-	u32 mask = 0;
+	u64 mask = 0;
 	u32 i;
 
-	for (i = 0; i < SNAPMAP_BLOCK_GRANULES; i++)
-		mask |= (u32)(tags[i] == tag) << i;
-	return mask;
+#ifdef __SSE2__
+	const __m128i want = _mm_set1_epi8((char)tag);
+
+#pragma GCC unroll 4
+	for (i = 0; i < 64; i += 16) {
+		__m128i have = _mm_loadu_si128((const __m128i *)(tags + i));
+
+		mask |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(have, want)) << i;
+	}
+#else
+	const u64 low7 = 0x7f7f7f7f7f7f7f7fULL;
+	u64 differ;
+
+	/* Eight at a time: the top bit of each byte that does not differ, gathered. */
+	for (i = 0; i < 64; i += 8) {
+		differ = *(const u64 *)(tags + i) ^ 0x0101010101010101ULL * tag;
+		differ |= (differ & low7) + low7;
+		mask |= ((~differ & ~low7) >> 7) * 0x0102040810204080ULL >> 56 << i;
+	}
 #endif
+	return mask;
 }
 
 /* Fills @hit from the entry at @offset, of whose value @value_at is known to be in the leaf. */
@@ -100,6 +112,28 @@ static inline bool snapmap_entry_fill(const struct snapmap_view *view, const u8 
 	return hit->value;
 }
 
+static inline u64 snapmap_load_word(const void *from)
+{
+	u64 word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+/* Word by word, the last one overlapping: most keys are short. */
+static inline bool snapmap_key_equal(const void *a, const void *b, u32 len)
+{
+	u32 last = len - sizeof(u64);
+	u32 i;
+
+	if (len < sizeof(u64))
+		return !memcmp(a, b, len);
+	for (i = 0; i < last; i += sizeof(u64))
+		if (snapmap_load_word((const u8 *)a + i) != snapmap_load_word((const u8 *)b + i))
+			return false;
+	return snapmap_load_word((const u8 *)a + last) == snapmap_load_word((const u8 *)b + last);
+}
+
 /* Fills @hit from the entry at @offset if that holds the key. */
 static inline bool snapmap_entry_hit(const struct snapmap_view *view,
 				     const u8 *leaf, u32 offset, u32 end,
@@ -111,7 +145,7 @@ static inline bool snapmap_entry_hit(const struct snapmap_view *view,
 
 	if (READ_ONCE(entry->check) != snapmap_hash_check(hash) ||
 	    READ_ONCE(entry->key_len) != key_len || value_at > end ||
-	    memcmp(entry + 1, key, key_len))
+	    !snapmap_key_equal(entry + 1, key, key_len))
 		return false;
 	return snapmap_entry_fill(view, leaf, offset, value_at, end, hit);
 }
@@ -145,6 +179,37 @@ static inline const void *snapmap_entry_read(const struct snapmap_view *view, co
 	return entry + 1;
 }
 
+/*
+ * Which granules of the half that begins at @half carry @tag, as a bit mask that
+ * begins with granule half + turn and goes round. In a smaller leaf, what stands
+ * behind the tags is none.
+ */
+static inline u64 snapmap_half_match(const u8 *leaf, u32 blocks, u32 half, u32 turn, u8 tag)
+{
+	int beyond = half + SNAPMAP_HALF_GRANULES - blocks * SNAPMAP_BLOCK_GRANULES;
+	u64 mask = snapmap_tag_match(leaf + half, tag) & ~0ULL >> (beyond > 0 ? beyond : 0);
+
+	return mask >> turn | mask << (-turn & (SNAPMAP_HALF_GRANULES - 1));
+}
+
+/**
+ * snapmap_leaf_guess() - where in a leaf a key most likely lies
+ * @leaf: the leaf's first byte
+ * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @hash: the key's hash
+ *
+ * Return: a granule of the leaf, for a prefetch.
+ */
+static inline u32 snapmap_leaf_guess(const u8 *leaf, u32 blocks, u64 hash)
+{
+	const u32 last = SNAPMAP_HALF_GRANULES - 1;
+	u32 home = snapmap_home_line(snapmap_hash_check(hash), blocks) * 2;
+	u64 mask = snapmap_half_match(leaf, blocks, home & ~last, home & last,
+				      snapmap_hash_tag(hash));
+
+	return mask ? (home & ~last) | ((home + __builtin_ctzll(mask)) & last) : home;
+}
+
 /**
  * snapmap_leaf_find() - find a key in a leaf
  * @view: where external values are found
@@ -162,29 +227,47 @@ static inline u32 snapmap_leaf_find(const struct snapmap_view *view,
 				    const void *key, u32 key_len,
 				    struct snapmap_hit *hit)
 {
-	u32 end = blocks << SNAPMAP_BLOCK_SHIFT;
-	u32 home = snapmap_home_line(hash, blocks) * 2;
-	u32 first = snapmap_tag_granules(blocks);
-	u8 tag = snapmap_hash_tag(hash);
-	u32 granule, mask, i;
+	const u32 last = SNAPMAP_HALF_GRANULES - 1;
+	u32 home = snapmap_home_line(snapmap_hash_check(hash), blocks) * 2;
+	u32 half = home & ~last;
+	u32 granule;
+	u64 mask;
 
-	/* Most entries are at home: no need to wait for all tags. */
-	if (READ_ONCE(leaf[home]) == tag &&
-	    snapmap_entry_hit(view, leaf, home << SNAPMAP_GRANULE_SHIFT, end,
-			      hash, key, key_len, hit))
-		return home;
-	for (i = 0; i < blocks; i++) {
-		mask = snapmap_tag_match(leaf + i * SNAPMAP_BLOCK_GRANULES, tag);
+	/* Most entries are at home, and their line need not wait for the tags. */
+	__builtin_prefetch(leaf + (home << SNAPMAP_GRANULE_SHIFT));
+	for (;;) {
+		mask = snapmap_half_match(leaf, blocks, half, home & last, snapmap_hash_tag(hash));
 		for (; mask; mask &= mask - 1) {
-			granule = i * SNAPMAP_BLOCK_GRANULES + __builtin_ctz(mask);
-			if (granule >= first &&
-			    snapmap_entry_hit(view, leaf,
-					      granule << SNAPMAP_GRANULE_SHIFT,
-					      end, hash, key, key_len, hit))
+			granule = half | ((home + __builtin_ctzll(mask)) & last);
+			if (snapmap_entry_hit(view, leaf, granule << SNAPMAP_GRANULE_SHIFT,
+					      blocks << SNAPMAP_BLOCK_SHIFT, hash, key, key_len,
+					      hit))
 				return granule;
 		}
+		if ((half ^ home) > last || blocks * SNAPMAP_BLOCK_GRANULES <= last + 1 ||
+		    READ_ONCE(leaf[0]) != SNAPMAP_LEAF_SPILLED)
+			return 0;
+		half ^= SNAPMAP_HALF_GRANULES;
 	}
-	return 0;
+}
+
+/*
+ * The slot of a hash in the inner node @ref, NULL when that is not all in the
+ * arena. Any @pos stays inside the node; one that cannot be finds nothing.
+ */
+static inline const u32 *snapmap_slot_at(const struct snapmap_view *view, u32 ref, u32 bits,
+					 u32 pos, u64 hash)
+{
+	const u32 *slots = snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), snapmap_node_blocks(bits));
+
+	return slots ? slots + (hash << (pos & 63) >> (64 - bits)) : NULL;
+}
+
+/* Whether a root word is that of a tree with inner nodes, none of impossible size. */
+static inline bool snapmap_root_is_inner(u64 root)
+{
+	return SNAPMAP_ROOT_LEVELS(root) - 1 < SNAPMAP_LEVELS_MAX &&
+	       SNAPMAP_ROOT_BITS(root) - 1 < SNAPMAP_NODE_BITS;
 }
 
 /**
@@ -198,29 +281,37 @@ static inline u32 snapmap_leaf_find(const struct snapmap_view *view,
 static inline u32 snapmap_walk(const struct snapmap_view *view, u64 root, u64 hash)
 {
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
-	u32 bits = SNAPMAP_ROOT_BITS(root);
 	u32 ref = SNAPMAP_ROOT_REF(root);
-	const u32 *slots;
-	u32 pos = 0;
+	u32 pos = SNAPMAP_ROOT_BITS(root);
+	const u32 *slot;
 
-	if (levels > SNAPMAP_LEVELS_MAX || bits > SNAPMAP_NODE_BITS ||
-	    (levels && !bits))
+	if (!levels)
+		return ref;
+	if (!snapmap_root_is_inner(root))
 		return 0;
-	for (; levels; levels--) {
-		slots = snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref),
-					snapmap_node_blocks(bits));
-		if (!slots || pos + bits > 64)
-			return 0;
-		ref = READ_ONCE(slots[(hash << pos) >> (64 - bits)]);
-		pos += bits;
-		if (levels > 1) {
-			if (SNAPMAP_REF_ARG(ref) > pos)
-				return 0;
-			pos -= SNAPMAP_REF_ARG(ref);
-			bits = SNAPMAP_NODE_BITS;
-		}
+	slot = snapmap_slot_at(view, ref, pos, 0, hash);
+	while (slot && --levels) {
+		ref = READ_ONCE(*slot);
+		pos -= SNAPMAP_REF_ARG(ref);
+		slot = snapmap_slot_at(view, ref, SNAPMAP_NODE_BITS, pos, hash);
+		pos += SNAPMAP_NODE_BITS;
 	}
-	return ref;
+	return slot ? READ_ONCE(*slot) : 0;
+}
+
+/**
+ * snapmap_leaf_at() - the leaf of a reference
+ * @view: where blocks are found
+ * @ref: the reference
+ *
+ * Return: its first byte; NULL when there is none or it is not in the arena.
+ */
+static inline const u8 *snapmap_leaf_at(const struct snapmap_view *view, u32 ref)
+{
+	u32 blocks = snapmap_leaf_blocks(ref);
+
+	return ref && blocks <= SNAPMAP_LEAF_BLOCKS_MAX ?
+	       snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), blocks) : NULL;
 }
 
 /**
@@ -240,16 +331,10 @@ static inline bool snapmap_lookup(const struct snapmap_view *view, u64 root,
 				  struct snapmap_hit *hit)
 {
 	u32 ref = snapmap_walk(view, root, hash);
-	u32 blocks = snapmap_leaf_blocks(ref);
-	const u8 *leaf;
+	const u8 *leaf = snapmap_leaf_at(view, ref);
 
-	if (!ref || blocks > SNAPMAP_LEAF_BLOCKS_MAX)
-		return false;
-	leaf = snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), blocks);
-	if (!leaf)
-		return false;
-	__builtin_prefetch(leaf + snapmap_home_line(hash, blocks) * SNAPMAP_LINE_SIZE);
-	return snapmap_leaf_find(view, leaf, blocks, hash, key, key_len, hit);
+	return leaf && snapmap_leaf_find(view, leaf, snapmap_leaf_blocks(ref), hash, key, key_len,
+					 hit);
 }
 
 #endif /* SNAPMAP_LOOKUP_H */

@@ -45,10 +45,15 @@ static u32 new_leaf(struct snapmap_build *build, u32 granules, int *err)
 	return block ? SNAPMAP_REF(block, blocks - 1) : 0;
 }
 
-/* Empties @to and copies what is meant into it; false when a row was missing. */
-static bool fill_leaf(struct snapmap_build *build, u32 to, const u32 from[2],
-		      const struct snapmap_leaf_filter *filter, const struct snapmap_item *item,
-		      bool home)
+/* Entries of one leaf. */
+struct part {
+	const u8 *leaf;
+	struct snapmap_granules set;
+};
+
+/* Empties @to and copies both parts into it; false when a row was missing. */
+static bool fill_leaf(struct snapmap_build *build, u32 to, const struct part part[2],
+		      const struct snapmap_item *item, bool home)
 {
 	u32 blocks = snapmap_leaf_blocks(to);
 	u8 *leaf = leaf_at(build, to);
@@ -56,8 +61,8 @@ static bool fill_leaf(struct snapmap_build *build, u32 to, const u32 from[2],
 
 	memset(leaf, SNAPMAP_TAG_FREE, blocks * SNAPMAP_BLOCK_GRANULES);
 	for (i = 0; i < 2; i++)
-		if (from[i] && !snapmap_leaf_copy(leaf, blocks, leaf_at(build, from[i]),
-						  snapmap_leaf_blocks(from[i]), filter, home))
+		if (part[i].leaf &&
+		    !snapmap_leaf_copy(leaf, blocks, part[i].leaf, part[i].set, home))
 			return false;
 	return !item || snapmap_leaf_add(leaf, blocks, item);
 }
@@ -71,20 +76,24 @@ static int rebuild_leaf(struct snapmap_build *build, const u32 from[2],
 			u32 *ref)
 {
 	u32 granules = item ? snapmap_item_granules(item) : 0;
+	struct part part[2] = {};
 	bool home = true;
 	int err, i;
 
-	for (i = 0; i < 2; i++)
-		if (from[i])
-			granules += snapmap_leaf_count(leaf_at(build, from[i]),
-						       snapmap_leaf_blocks(from[i]), filter);
+	for (i = 0; i < 2; i++) {
+		if (!from[i])
+			continue;
+		part[i].leaf = leaf_at(build, from[i]);
+		granules += snapmap_leaf_select(part[i].leaf, snapmap_leaf_blocks(from[i]), filter,
+						&part[i].set);
+	}
 	*ref = 0;
 	if (!granules)
 		return 0;
 	*ref = new_leaf(build, granules, &err);
 	if (!*ref)
 		return err;
-	while (!fill_leaf(build, *ref, from, filter, item, home))
+	while (!fill_leaf(build, *ref, part, item, home))
 		home = false;
 	return 0;
 }

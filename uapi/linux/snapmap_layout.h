@@ -36,11 +36,15 @@
  *	1	goes on with the entry that began before it
  *	2..255	an entry begins here; the tag comes from the key's hash
  *
+ * The very first tag byte is SNAPMAP_LEAF_SPILLED or 0 instead.
+ *
  * An entry begins on a granule: struct snapmap_entry, the key, zero bytes up
  * to a multiple of 8, then the value, or, when SNAPMAP_ENTRY_EXTERNAL is set,
  * a struct snapmap_extern that names the run of blocks that holds the value.
  * The hash names a line of the leaf (snapmap_home_line()). An entry lies there
- * when there was room, and anywhere else in the leaf when not.
+ * when there was room, and else among the granules of the same half, 0 to 63 or
+ * 64 to 127, so that one line of tags tells. Where a half is full, its entries
+ * lie in the other one too, and the leaf is marked SNAPMAP_LEAF_SPILLED.
  *
  * READING THE LIVE TABLE without a system call, against concurrent commits:
  *
@@ -120,6 +124,8 @@
 #define SNAPMAP_TAG_FREE		0
 #define SNAPMAP_TAG_CONT		1
 #define SNAPMAP_TAG_FIRST		2
+#define SNAPMAP_LEAF_SPILLED		1	/* leaf[0]: some entry is not in its half */
+#define SNAPMAP_HALF_GRANULES		64	/* one line of tags */
 
 /* How a key is hashed: control.hash_kind. */
 #define SNAPMAP_HASH_XXH64		0	/* XXH64(key, length, hash_seed) */
@@ -231,7 +237,9 @@ struct snapmap_control {
  */
 static inline __u8 snapmap_hash_tag(__u64 hash)
 {
-	return SNAPMAP_TAG_FIRST + (__u8)(((hash & 0xff) * 254) >> 8);
+	__u8 bits = (__u8)hash;
+
+	return bits < SNAPMAP_TAG_FIRST ? bits + SNAPMAP_TAG_FIRST : bits;
 }
 
 /**
@@ -259,17 +267,17 @@ static inline __u32 snapmap_tag_granules(__u32 blocks)
 
 /**
  * snapmap_home_line() - the line of a leaf that a hash names
- * @hash: the key's hash
+ * @check: snapmap_hash_check() of it, so that who moves an entry need not hash
  * @blocks: size of the leaf in blocks
  *
  * Return: number of a 64-byte line behind the lines that hold tags.
  */
-static inline __u32 snapmap_home_line(__u64 hash, __u32 blocks)
+static inline __u32 snapmap_home_line(__u16 check, __u32 blocks)
 {
 	__u32 lines = blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE);
-	__u32 first = (snapmap_tag_granules(blocks) + 1) / 2;
+	__u32 first = blocks * SNAPMAP_BLOCK_GRANULES > SNAPMAP_LINE_SIZE ? 2 : 1;
 
-	return first + (__u32)(((hash >> 8 & 0xffffffffU) * (lines - first)) >> 32);
+	return first + (check * (lines - first) >> 16);
 }
 
 #endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */

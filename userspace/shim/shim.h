@@ -51,6 +51,8 @@ typedef int64_t s64;
 #define BUILD_BUG_ON(cond)	      _Static_assert(!(cond), #cond)
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define __ffs(x)		      ((u32)__builtin_ctzl(x))
+#define __ffs64(x)		      ((u32)__builtin_ctzll(x))
+#define hweight64(x)		      ((u32)__builtin_popcountll(x))
 #define div_u64(a, b)		      ((u64)(a) / (u32)(b))
 #define ilog2(x)		      (63 - __builtin_clzll(x))
 

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define IMAGE_SEED    0x0123456789abcdefULL
-#define IMAGE_VERSION 7
+#define IMAGE_SEED 0x0123456789abcdefULL
 
 /**
  * image_key() - a key
@@ -133,8 +132,10 @@ void image_make(struct image *image)
 	image->snapshot.root = SNAPMAP_ROOT(IMAGE_TOP, 2, 2);
 	image->snapshot.header.version = IMAGE_VERSION;
 	put_nodes(image);
-	for (n = 0; n < IMAGE_LEAVES; n++)
+	for (n = 0; n < IMAGE_LEAVES; n++) {
+		*(u8 *)image_at(image, IMAGE_LEAF(n)) = SNAPMAP_LEAF_SPILLED;
 		image->used[n] = 4; /* behind the tags of eight blocks */
+	}
 	for (n = 0; n < IMAGE_ENTRIES; n++)
 		put_entry(image, n);
 }

@@ -13,6 +13,7 @@
 
 #define IMAGE_BLOCKS  512
 #define IMAGE_ENTRIES 120
+#define IMAGE_VERSION 7
 #define IMAGE_TOP     8u /* block numbers */
 #define IMAGE_NODE(n) (9u + 2 * (n))
 #define IMAGE_NODES   3u

@@ -152,6 +152,7 @@ static void check_model(struct snapmap_store *store, u64 root, const struct mode
 		assert_true(key_matches(store, root, key, model->value[key]));
 }
 
+/* Writes at least one entry, and so retires something wherever there is anything. */
 static void random_commit(struct snapmap_store *store, struct model *model, u32 number)
 {
 	struct snapmap_commit args;
@@ -161,7 +162,7 @@ static void random_commit(struct snapmap_store *store, struct model *model, u32 
 
 	while (ops--) {
 		key = random_below(KEYS);
-		if (random_below(3)) {
+		if (!ops || random_below(3)) {
 			batch_put(&batch, key, number);
 			model->value[key] = number;
 		} else {
