@@ -226,6 +226,42 @@ struct snapmap_found {
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
 		struct snapmap_found *found);
 
+/**
+ * struct snapmap_query - one of many look-ups
+ * @key: the key
+ * @key_len: its length
+ * @buf: where the value goes; may be NULL when @cap is 0
+ * @cap: bytes of @buf
+ * @value_len: out: bytes of the value; set when @err is 0 or -ERANGE
+ * @entry_version: out: version that last wrote the entry; likewise
+ * @err: out: what snapmap_get() would return
+ */
+struct snapmap_query {
+	const void *key;
+	size_t key_len;
+	void *buf;
+	size_t cap;
+	size_t value_len;
+	uint64_t entry_version;
+	int err;
+};
+
+/**
+ * snapmap_get_many() - look many keys up in the current snapshot
+ * @map: the map
+ * @queries: the look-ups; their buffers do not overlap
+ * @count: how many; any number, 16 and more make the most of it
+ * @version: out: version of the snapshot that was read; may be NULL
+ *
+ * All answers are of one version. For tables that do not fit into the cache
+ * this is several times as fast as single look-ups, because they wait for
+ * memory together. Otherwise like snapmap_get().
+ *
+ * Return: how many keys were found and their values copied.
+ */
+size_t snapmap_get_many(const struct snapmap *map, struct snapmap_query *queries, size_t count,
+			uint64_t *version);
+
 /* ------------------------------------------------------------- committing */
 
 /**

@@ -17,6 +17,7 @@
 /* Needs what is above. */
 #include <cmocka.h>
 
+#include "../../lib/map.h"
 #include "image.h"
 
 #define FUZZ_ROUNDS 30000
@@ -118,6 +119,66 @@ static void test_get(void **state)
 	}
 	assert_int_equal(snapmap_pin_get(&image.snapshot, key, 0, &item), -EMSGSIZE);
 	assert_int_equal(snapmap_pin_get(&image.snapshot, key, 1025, &item), -EMSGSIZE);
+}
+
+/* The image as the current version of a map. */
+static void image_map(struct snapmap *map)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+
+	image_make(&image);
+	control->version = IMAGE_VERSION;
+	control->root[IMAGE_VERSION & 1] = image.snapshot.root;
+	*map = (struct snapmap){ .fd = -1, .mapping = &image.mapping };
+}
+
+#define MANY (IMAGE_ENTRIES + 50)
+
+/* Every entry, keys that there are not, and bad queries, in calls of all sizes. */
+static void test_get_many(void **state)
+{
+	static char keys[MANY][32], one[2048], many[MANY][2048];
+	static struct snapmap_query queries[MANY];
+	struct snapmap_found found;
+	size_t from, count, i, hits;
+	struct snapmap map;
+	uint64_t version;
+
+	(void)state;
+	image_map(&map);
+	for (i = 0; i < MANY; i++) {
+		queries[i].key = keys[i];
+		queries[i].key_len = image_key((u32)i, keys[i]);
+		queries[i].buf = many[i];
+		queries[i].cap = i % 11 ? sizeof(many[i]) : 5;
+	}
+	queries[3].key_len = 0;
+	queries[20].key_len = SNAPMAP_KEY_MAX + 1;
+	for (from = 0, count = 0; from + count <= MANY; from += count, count++) {
+		hits = 0;
+		version = 0;
+		for (i = from; i < from + count; i++)
+			queries[i].err = 1;
+		assert_in_range(snapmap_get_many(&map, queries + from, count, &version), 0, count);
+		assert_int_equal(version, IMAGE_VERSION);
+		for (i = from; i < from + count; i++) {
+			int err = snapmap_get(&map, keys[i], queries[i].key_len, one,
+					      queries[i].cap, &found);
+
+			assert_int_equal(queries[i].err, err);
+			hits += !err;
+			if (!err || err == -ERANGE)
+				assert_int_equal(queries[i].value_len, found.value_len);
+			if (!err)
+				assert_memory_equal(one, many[i], found.value_len);
+		}
+		assert_int_equal(snapmap_get_many(&map, queries + from, count, NULL), hits);
+	}
+	assert_int_equal(queries[3].err, -EMSGSIZE);
+	assert_int_equal(queries[20].err, -EMSGSIZE);
+	assert_int_equal(queries[11].err, -ERANGE);
+	assert_int_equal(queries[1].err, 0);
+	assert_int_equal(queries[IMAGE_ENTRIES + 1].err, -ENOENT);
 }
 
 static void test_iterate(void **state)
@@ -229,9 +290,14 @@ static void test_bad_tags(void **state)
 	tags[granule] ^= 0x40;
 	assert_fault("the tag is");
 	tags[granule] ^= 0x40;
-	tags[0] = 9;
+	tags[1] = 9;
 	assert_fault("a granule of the tag area has the tag 9");
+	tags[1] = 0;
+	tags[0] = 2;
+	assert_fault("the leaf is marked with 2");
 	tags[0] = 0;
+	assert_fault("the entry is in the wrong half of an unmarked leaf");
+	tags[0] = SNAPMAP_LEAF_SPILLED;
 	tags[image.used[leaf]] = SNAPMAP_TAG_CONT;
 	assert_fault("a continuation of no entry");
 	tags[image.used[leaf]] = 200;
@@ -407,13 +473,13 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	   cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_get),	   cmocka_unit_test(test_iterate),
-		cmocka_unit_test(test_bad_root),   cmocka_unit_test(test_bad_nodes),
-		cmocka_unit_test(test_bad_tags),   cmocka_unit_test(test_bad_entries),
-		cmocka_unit_test(test_wrong_leaf), cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_header),
-		cmocka_unit_test(test_fuzz),
+		cmocka_unit_test(test_sound),	    cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_get),	    cmocka_unit_test(test_get_many),
+		cmocka_unit_test(test_iterate),	    cmocka_unit_test(test_bad_root),
+		cmocka_unit_test(test_bad_nodes),   cmocka_unit_test(test_bad_tags),
+		cmocka_unit_test(test_bad_entries), cmocka_unit_test(test_wrong_leaf),
+		cmocka_unit_test(test_twice),	    cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_bad_header),  cmocka_unit_test(test_fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,34 @@ static void live_lookup(struct reader *reader, struct snapmap *map, u64 *buf)
 		check_entry(reader, key, buf, found.value_len, found.entry_version, found.version);
 }
 
+#define MANY 37 /* two groups of the library's and a part of one */
+
+static void live_lookups(struct reader *reader, struct snapmap *map)
+{
+	static u64 buf[MANY][VALUE_WORDS];
+	u64 floor = atomic_load(&reader->stage->committed);
+	struct snapmap_query queries[MANY];
+	u64 version;
+	u32 key[MANY];
+	u32 i;
+
+	for (i = 0; i < MANY; i++) {
+		key[i] = random_key(reader);
+		queries[i] = (struct snapmap_query){ .key = &key[i],
+						     .key_len = sizeof(key[i]),
+						     .buf = buf[i],
+						     .cap = sizeof(buf[i]) };
+	}
+	snapmap_get_many(map, queries, MANY, &version);
+	check_version(reader, version, floor);
+	for (i = 0; i < MANY; i++)
+		if (queries[i].err)
+			check_result(reader, key[i], queries[i].err);
+		else
+			check_entry(reader, key[i], buf[i], queries[i].value_len,
+				    queries[i].entry_version, version);
+}
+
 void reader_live(struct reader *reader)
 {
 	static u64 buf[VALUE_WORDS];
@@ -111,8 +139,10 @@ void reader_live(struct reader *reader)
 		report(reader, FAULT_CALL, -err, 0);
 		return;
 	}
-	while (!atomic_load(&reader->stage->stop))
+	while (!atomic_load(&reader->stage->stop)) {
 		live_lookup(reader, map, buf);
+		live_lookups(reader, map);
+	}
 	snapmap_close(map);
 }
 

@@ -79,6 +79,7 @@ static void look_up(const struct image *image, const struct snapmap *map,
 {
 	uint8_t key[SNAPMAP_KEY_MAX];
 	uint32_t len = image_key(id, key);
+	struct snapmap_query query;
 	struct snapmap_found found;
 	struct snapmap_item item;
 	static uint8_t large[SNAPMAP_VALUE_MAX];
@@ -91,6 +92,9 @@ static void look_up(const struct image *image, const struct snapmap *map,
 	CHECK(ret == 0 || ret == -ENOENT || ret == -ERANGE);
 	if (ret == 0)
 		CHECK(found.value_len <= cap);
+	query = (struct snapmap_query){ .key = key, .key_len = len, .buf = value, .cap = cap };
+	CHECK(snapmap_get_many(map, &query, 1, NULL) == (ret == 0));
+	CHECK(query.err == ret);
 	free(small);
 
 	ret = snapmap_pin_get(snapshot, key, len, &item);
