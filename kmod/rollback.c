@@ -76,17 +76,28 @@ static int apply_difference(struct snapmap_update *update, u64 root)
 	return ret;
 }
 
+/*
+ * A rollback under way. The snapshot is found and held when the build begins, and
+ * for one that is begun anew: the room for that may have cost the history it.
+ */
+struct progress {
+	struct snapmap_rollback *args;
+	struct snapmap_snapshot *to;
+};
+
 static int apply(struct snapmap_update *update, void *data)
 {
-	struct snapmap_store *store = update->next.store;
-	struct snapmap_rollback *args = data;
-	struct snapmap_snapshot *to = hold(store, args->to);
+	struct progress *progress = data;
+	struct snapmap_rollback *args = progress->args;
+	struct snapmap_snapshot *to = progress->to;
 	int err;
 
+	if (!to)
+		to = hold(update->next.store, args->to);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
+	progress->to = to;
 	err = apply_difference(update, to->root);
-	let_go(store, to);
 	update->next.snapshot->rolled_back_to = args->to;
 	args->puts = update->next.snapshot->puts;
 	args->deletes = update->next.snapshot->deletes;
@@ -109,6 +120,7 @@ int snapmap_rollback(struct snapmap_store *store, struct snapmap_rollback *args)
 		.if_version = args->if_version,
 		.stamp = args->stamp,
 	};
+	struct progress progress = { .args = args };
 	int err = snapmap_update_check(&update);
 
 	args->puts = 0;
@@ -116,7 +128,9 @@ int snapmap_rollback(struct snapmap_store *store, struct snapmap_rollback *args)
 	if (!args->to || args->flags & SNAPMAP_COMMIT_REPLACE)
 		err = -EINVAL;
 	if (!err)
-		err = snapmap_update_run(&update, args->wait_ms, apply, args);
+		err = snapmap_update_run(&update, args->wait_ms, apply, &progress);
+	if (progress.to)
+		let_go(store, progress.to);
 	if (err) {
 		args->puts = 0;
 		args->deletes = 0;
