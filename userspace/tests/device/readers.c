@@ -108,7 +108,7 @@ static void live_lookups(struct reader *reader, struct snapmap *map)
 	static u64 buf[MANY][VALUE_WORDS];
 	u64 floor = atomic_load(&reader->stage->committed);
 	struct snapmap_query queries[MANY];
-	u64 version;
+	uint64_t version;
 	u32 key[MANY];
 	u32 i;
 
