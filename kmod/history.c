@@ -83,6 +83,19 @@ void snapmap_history_push(struct snapmap_store *store, struct snapmap_snapshot *
 }
 
 /**
+ * snapmap_history_at() - the snapshot of a version that is known to be kept
+ * @store: the map's snapshots
+ * @version: from snapmap_history_oldest() to the current one
+ *
+ * Context: expects @store->pin_lock held.
+ */
+struct snapmap_snapshot *snapmap_history_at(struct snapmap_store *store, u64 version)
+{
+	lockdep_assert_held(&store->pin_lock);
+	return *place_of(store->history.ring, store->history.depth, version);
+}
+
+/**
  * snapmap_history_find() - the snapshot of a version
  * @store: the map's snapshots
  * @version: the version; 0 for the current one
@@ -102,7 +115,7 @@ struct snapmap_snapshot *snapmap_history_find(struct snapmap_store *store, u64 v
 		return ERR_PTR(-ESTALE);
 	if (snapmap_broken(SNAPMAP_BREAK_HISTORY))
 		version = snapmap_history_oldest(store);
-	return *place_of(store->history.ring, store->history.depth, version);
+	return snapmap_history_at(store, version);
 }
 
 /* Drops the oldest snapshot when there are more than @keep; false when there are not. */

@@ -7,6 +7,7 @@
 int snapmap_history_init(struct snapmap_store *store, struct snapmap_snapshot *first);
 void snapmap_history_exit(struct snapmap_store *store);
 void snapmap_history_push(struct snapmap_store *store, struct snapmap_snapshot *snapshot);
+struct snapmap_snapshot *snapmap_history_at(struct snapmap_store *store, u64 version);
 struct snapmap_snapshot *snapmap_history_find(struct snapmap_store *store, u64 version);
 bool snapmap_history_drop_oldest(struct snapmap_store *store);
 int snapmap_history_resize(struct snapmap_store *store, u32 depth);

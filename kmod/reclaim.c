@@ -129,7 +129,7 @@ static struct snapmap_snapshot *newest_below(struct snapmap_store *store, u64 ve
 	struct snapmap_snapshot *snapshot;
 
 	spin_lock(&store->pin_lock);
-	snapshot = snapmap_history_find(store, max(version - 1, snapmap_history_oldest(store)));
+	snapshot = snapmap_history_at(store, max(version - 1, snapmap_history_oldest(store)));
 	while (snapshot && snapshot->header.version >= version)
 		snapshot = older(store, snapshot);
 	spin_unlock(&store->pin_lock);
