@@ -166,11 +166,18 @@ static void test_memory_of_a_refused_batch_is_given_back_F_G(void **state)
 	batch_free(&batch);
 }
 
-/* A stream of updates, 60 MB in all, takes no more in the end than its last state needs. */
+static int setup_narrow(void **state)
+{
+	return fixture_new(state, 8 * MIB);
+}
+
+/*
+ * A stream of updates, 60 MB in all, goes through a map that holds 8: how soon
+ * memory comes back depends on the machine, that it does in time does not.
+ */
 static void test_steady_updates_stay_in_place_G(void **state)
 {
 	struct fixture *map = *state;
-	struct size size = { map->name, 5 * MIB };
 	u64 now, most = 0;
 	u32 i;
 
@@ -180,7 +187,7 @@ static void test_steady_updates_stay_in_place_G(void **state)
 		most = now > most ? now : most;
 	}
 	note("50 values of 20000 bytes: at most %llu bytes resident", most);
-	assert_true(wait_until(is_down_to, &size, 30));
+	assert_true(most <= 8 * MIB);
 	assert_no_leak(map->fd);
 }
 
@@ -501,7 +508,8 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_batch_beyond_the_limit_F_G),
 	map_test(test_deleted_memory_is_given_back_G),
 	map_test(test_memory_of_a_refused_batch_is_given_back_F_G),
-	map_test(test_steady_updates_stay_in_place_G),
+	cmocka_unit_test_setup_teardown(test_steady_updates_stay_in_place_G, setup_narrow,
+					fixture_teardown),
 	plain_test(test_creating_cgroup_is_charged_G),
 	map_test(test_readers_pay_nothing_G),
 	map_test(test_writer_of_a_transaction_pays_E_G),
