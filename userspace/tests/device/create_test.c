@@ -472,7 +472,7 @@ static void test_thousand_maps_leave_nothing_G(void **state)
 	assert_int_equal(come_and_go(1000), 0);
 	assert_int_equal(maps_in_sysfs(), 0);
 	assert_int_equal(vmalloc_areas(), areas);
-	assert_true(wait_until(slabs_are_back, &growth, 30));
+	assert_true(wait_until(slabs_are_back, &growth, PATIENCE));
 }
 
 /* As many maps as the module can number, and one more. */

@@ -118,6 +118,9 @@ void assert_no_leak(int fd);
 
 /* ------------------------------------------------------------- waiting, chance */
 
+/* Seconds: longer than anything takes on a slow machine, so that only a failure waits for so long. */
+#define PATIENCE 120
+
 /* Polls until @holds is true, for at most so many seconds. */
 bool wait_until(bool (*holds)(void *data), void *data, int seconds);
 void nap(unsigned int us);

@@ -59,12 +59,12 @@ static void test_held_chunks_stay_with_the_map_G(void **state)
 
 	hold_pages(&range, ends);
 	empty_map(map->fd);
-	assert_true(wait_until(only_held_is_left, map, 60));
+	assert_true(wait_until(only_held_is_left, map, PATIENCE));
 	nap(1500000); /* the reclaim work comes again, and gives back no more */
 	assert_int_equal(full_chunks(map), HELD);
 	assert_true(sysfs_value(map->name, "resident_bytes") >= HELD * CHUNK);
 	assert_pages_are(ends, copy);
-	assert_true(wait_until(has_shrunk, map, 60));
+	assert_true(wait_until(has_shrunk, map, PATIENCE));
 	range_end(&range);
 	free(copy);
 }
@@ -79,7 +79,7 @@ static void test_held_small_pages_outlive_their_chunk_G(void **state)
 
 	hold_pages(&range, ends);
 	empty_map(map->fd);
-	assert_true(wait_until(has_shrunk, map, 60));
+	assert_true(wait_until(has_shrunk, map, PATIENCE));
 	fill_map(map->fd, (u8)~HUGE_BYTE);
 	assert_pages_are(ends, copy);
 	range_end(&range);
@@ -97,7 +97,7 @@ static void test_held_chunks_are_used_again_G(void **state)
 	assert_info(map->fd, &before);
 	hold_pages(&range, ends);
 	empty_map(map->fd);
-	assert_true(wait_until(only_held_is_left, map, 60));
+	assert_true(wait_until(only_held_is_left, map, PATIENCE));
 	fill_map(map->fd, HUGE_BYTE);
 	assert_info(map->fd, &after);
 	assert_true(after.resident_bytes <= before.resident_bytes);
@@ -105,7 +105,7 @@ static void test_held_chunks_are_used_again_G(void **state)
 	close(ends[0]);
 	close(ends[1]);
 	empty_map(map->fd);
-	assert_true(wait_until(has_shrunk, map, 60));
+	assert_true(wait_until(has_shrunk, map, PATIENCE));
 	range_end(&range);
 }
 
@@ -196,7 +196,7 @@ static void test_huge_pages_come_and_go_D_G_H(void **state)
 		range = fill_range(map);
 		assert_false(reads_as_zeroes(&range));
 		empty_map(map->fd);
-		assert_true(wait_until(has_shrunk, map, 30));
+		assert_true(wait_until(has_shrunk, map, PATIENCE));
 		assert_true(wait_until(reads_as_zeroes, &range, 30));
 		range_end(&range);
 	}
@@ -279,7 +279,7 @@ static void test_memory_comes_back_G(void **state)
 		live_and_die();
 	least = before - 60 * MIB;
 	note("%llu MiB available before", before / MIB);
-	assert_true(wait_until(is_available, &least, 30));
+	assert_true(wait_until(is_available, &least, PATIENCE));
 	note("%llu MiB behind", memory_available() / MIB);
 }
 

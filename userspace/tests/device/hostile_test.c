@@ -198,7 +198,7 @@ static int stall(struct staller *staller)
 		return 1;
 	}
 	pthread_create(&thread, NULL, stalled_commit, staller);
-	if (poll(&trap, 1, 30000) == 1)
+	if (poll(&trap, 1, PATIENCE * 1000) == 1)
 		*staller->state = STALL_CAUGHT;
 	while (*staller->state != STALL_OVER)
 		nap(1000);
@@ -221,7 +221,7 @@ static struct staller staller_start(int map)
 	staller.pid = child_start();
 	if (!staller.pid)
 		_exit(stall(&staller));
-	assert_true(wait_until(stall_has_begun, &staller, 40));
+	assert_true(wait_until(stall_has_begun, &staller, PATIENCE));
 	if (*staller.state == STALL_IMPOSSIBLE) {
 		waitpid(staller.pid, NULL, 0);
 		skip_for("needs CONFIG_USERFAULTFD");
@@ -258,11 +258,11 @@ static void test_stalled_commit_holds_up_no_other_map_E_H(void **state)
 	bystander.pid = child_start();
 	if (!bystander.pid)
 		_exit(-come_and_go());
-	ended = wait_until(child_has_ended, &bystander, 10);
+	ended = wait_until(child_has_ended, &bystander, PATIENCE);
 	*staller.state = STALL_OVER;
 	assert_int_equal(waitpid(staller.pid, NULL, 0), staller.pid);
-	assert_true(wait_until(child_has_ended, &destroyer, 30));
-	assert_true(ended || wait_until(child_has_ended, &bystander, 30));
+	assert_true(wait_until(child_has_ended, &destroyer, PATIENCE));
+	assert_true(ended || wait_until(child_has_ended, &bystander, PATIENCE));
 	assert_int_equal(destroyer.status, 0);
 	assert_true(ended);
 	assert_int_equal(bystander.status, 0);
@@ -409,7 +409,7 @@ static void test_faults_beside_growth_and_shrinking_H(void **state)
 		assert_int_equal(batch_commit(map->fd, &(struct batch){ .data = NULL },
 					      SNAPMAP_COMMIT_REPLACE, NULL),
 				 0);
-		assert_true(wait_until(has_shrunk, map, 60));
+		assert_true(wait_until(has_shrunk, map, PATIENCE));
 	}
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(waitpid(pids[i], &status, WNOHANG), 0); /* it has not crashed */

@@ -100,13 +100,13 @@ static void test_every_step_of_loading_fails_F(void **state)
 	(void)state;
 	if (!read_image() || !inject_begin() || !narrow())
 		skip_for("needs " MODULE " and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
-	assert_true(wait_until(unloaded, NULL, 10));
+	assert_true(wait_until(unloaded, NULL, PATIENCE));
 	for (nth = 1; calm < CALM; nth++) {
 		inject_arm(nth);
 		err = load();
 		calm = inject_disarm() ? 0 : calm + 1;
 		if (!err) {
-			assert_true(wait_until(unloaded, NULL, 10));
+			assert_true(wait_until(unloaded, NULL, PATIENCE));
 			continue;
 		}
 		assert_int_equal(err, -ENOMEM);
@@ -137,7 +137,7 @@ static void test_maps_go_with_the_module_G(void **state)
 		snprintf(name, sizeof(name), "gone%d", i);
 		assert_int_equal(map_create(name, MIB), 0);
 	}
-	assert_true(wait_until(unloaded, NULL, 10));
+	assert_true(wait_until(unloaded, NULL, PATIENCE));
 	assert_false(is_there("/sys/class/snapmap"));
 	assert_false(is_there("/dev/snapmap/gone0"));
 	assert_int_equal(load(), 0);

@@ -264,8 +264,8 @@ static void test_populated_and_locked_A_G(void **state)
 	assert_int_equal(batch_commit(map->fd, &(struct batch){ .data = NULL },
 				      SNAPMAP_COMMIT_REPLACE, NULL),
 			 0);
-	assert_true(wait_until(has_shrunk, map, 30));
-	assert_true(wait_until(reads_as_zeroes, &rest, 30));
+	assert_true(wait_until(has_shrunk, map, PATIENCE));
+	assert_true(wait_until(reads_as_zeroes, &rest, PATIENCE));
 	assert_int_equal(munlockall(), 0);
 	munmap(base, info.span);
 }
@@ -304,11 +304,11 @@ static void test_ranges_given_back_are_zero_D_G(void **state)
 		assert_int_equal(batch_commit(map->fd, &(struct batch){ .data = NULL },
 					      SNAPMAP_COMMIT_REPLACE, NULL),
 				 0);
-		assert_true(wait_until(has_shrunk, map, 30));
+		assert_true(wait_until(has_shrunk, map, PATIENCE));
 		assert_info(map->fd, &info);
 		assert_int_equal(info.used_blocks, 0);
 		rest = (struct range){ base, info.resident_bytes, bytes };
-		assert_true(wait_until(reads_as_zeroes, &rest, 30));
+		assert_true(wait_until(reads_as_zeroes, &rest, PATIENCE));
 	}
 	munmap((void *)base, bytes);
 }

@@ -145,7 +145,7 @@ static void test_deleted_memory_is_given_back_G(void **state)
 		batch_dels(&batch, key);
 	}
 	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), 0);
-	assert_true(wait_until(is_down_to, &size, 30));
+	assert_true(wait_until(is_down_to, &size, PATIENCE));
 	assert_int_equal(sysfs_value(map->name, "used_blocks"), 0);
 	batch_free(&batch);
 }
@@ -162,7 +162,7 @@ static void test_memory_of_a_refused_batch_is_given_back_F_G(void **state)
 		batch_put(&batch, &i, sizeof(i), big_value(), SNAPMAP_VALUE_MAX / 2);
 	batch_put(&batch, "", 0, "", 0);
 	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), -EMSGSIZE);
-	assert_true(wait_until(is_down_to, &size, 30));
+	assert_true(wait_until(is_down_to, &size, PATIENCE));
 	batch_free(&batch);
 }
 
@@ -322,8 +322,8 @@ static void test_creating_cgroup_is_charged_G(void **state)
 	assert_true(after <= before + resident + 4 * MIB);
 	assert_int_equal(map_destroy(MAP_OF_CGROUP), 0);
 	before += MIB; /* what the kernel keeps in stock */
-	assert_true(wait_until(payer_is_down_to, &before, 30));
-	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+	assert_true(wait_until(payer_is_down_to, &before, PATIENCE));
+	assert_true(wait_until(cgroups_are_gone, NULL, PATIENCE));
 }
 
 #define LITTLE "4194304"
@@ -364,7 +364,7 @@ static void test_readers_pay_nothing_G(void **state)
 	assert_int_equal(status, 0);
 	assert_true(*pages >= 32 * 256);
 	assert_int_equal(cgroup_event(OTHER, "oom_kill"), 0);
-	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+	assert_true(wait_until(cgroups_are_gone, NULL, PATIENCE));
 	munmap(pages, PAGE);
 }
 
@@ -443,7 +443,7 @@ static void test_full_cgroup_fails_commits_and_kills_nobody_F_G(void **state)
 	kill(canary, SIGKILL);
 	waitpid(canary, NULL, 0);
 	note("%u commits failed, %llu OOM kills", failed, kills);
-	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+	assert_true(wait_until(cgroups_are_gone, NULL, PATIENCE));
 	assert_true(failed > 4);
 	assert_int_equal(kills, 0);
 	assert_int_equal(dead, 0);
@@ -499,7 +499,7 @@ static void test_writer_of_a_transaction_pays_E_G(void **state)
 	assert_true(cgroup_value(PAYER, "memory.current") <= payer + MIB);
 	assert_unchanged(map->fd, &before);
 	assert_int_equal(put_nowait(map->fd, "key", "value"), 0);
-	assert_true(wait_until(cgroups_are_gone, NULL, 30));
+	assert_true(wait_until(cgroups_are_gone, NULL, PATIENCE));
 }
 
 static const struct CMUnitTest tests[] = {

@@ -182,7 +182,7 @@ static void test_pins_closed_at_random_free_all_E_G(void **state)
 		assert_int_equal(sysfs_value(map->name, "pins"), left - 1);
 	}
 	/* Reclaim runs by itself, without another commit. */
-	assert_true(wait_until(nothing_retired, map, 30));
+	assert_true(wait_until(nothing_retired, map, PATIENCE));
 	assert_int_equal(sysfs_value(map->name, "pinned_blocks"), 0);
 	assert_int_equal(sysfs_value(map->name, "used_blocks"), reachable_blocks(map->fd));
 	snapmap_close(lib);
@@ -374,7 +374,7 @@ static void test_killed_holder_leaves_no_trace_E_G(void **state)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(sysfs_value(map->name, "pins"), 0);
-	assert_true(wait_until(nothing_retired, map, 30));
+	assert_true(wait_until(nothing_retired, map, PATIENCE));
 	assert_int_equal(sysfs_value(map->name, "pinned_blocks"), 0);
 	assert_int_equal(sysfs_value(map->name, "used_blocks"), reachable_blocks(map->fd));
 	close(ends[0]);

@@ -382,7 +382,7 @@ static void test_revoked_pins_show_no_wrong_data_B(void **state)
 		snapmap_unpin(holder.pins[--holder.held]);
 	snapmap_close(lib);
 	atomic_store(stop, 1);
-	assert_true(wait_until(child_has_ended, &child, 30));
+	assert_true(wait_until(child_has_ended, &child, PATIENCE));
 	assert_int_equal(child.status, 0);
 	assert_no_leak(map->fd);
 }

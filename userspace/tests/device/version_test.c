@@ -179,7 +179,7 @@ static void test_shortened_history_is_given_back_G(void **state)
 	settle(map->fd);
 	assert_true(sysfs_value(map->name, "pinned_blocks") > 0);
 	assert_int_equal(map_set_history(map->name, 1), 0);
-	assert_true(wait_until(nothing_retired, map, 30));
+	assert_true(wait_until(nothing_retired, map, PATIENCE));
 }
 
 /* What a history holds back goes before a commit fails, and no further than it must. */
@@ -345,7 +345,7 @@ static void test_random_pins_of_versions_B_G(void **state)
 		if (past.pin[i] > 0)
 			close(past.pin[i]);
 	assert_int_equal(map_set_history(map->name, 1), 0);
-	assert_true(wait_until(nothing_retired, map, 30));
+	assert_true(wait_until(nothing_retired, map, PATIENCE));
 	assert_int_equal(sysfs_value(map->name, "used_blocks"), reachable_blocks(map->fd));
 }
 

@@ -14,8 +14,6 @@
 
 #include "device.h"
 
-#define PATIENCE 20
-
 static int poll_now(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT | POLLPRI };
@@ -268,7 +266,7 @@ static void test_wait_ends_in_time_under_signals(void **state)
 
 	if (!child.pid)
 		_exit(wait_under_signals(map->fd));
-	ended = wait_until(child_has_ended, &child, 10);
+	ended = wait_until(child_has_ended, &child, PATIENCE);
 	if (!ended) {
 		kill(child.pid, SIGKILL);
 		waitpid(child.pid, NULL, 0);

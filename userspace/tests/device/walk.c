@@ -139,7 +139,7 @@ static bool is_settled(void *data)
 
 void settle(int fd)
 {
-	assert_true(wait_until(is_settled, &fd, 30));
+	assert_true(wait_until(is_settled, &fd, PATIENCE));
 }
 
 void assert_no_leak(int fd)

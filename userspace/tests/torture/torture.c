@@ -207,7 +207,7 @@ static void end_process(struct torture *torture, pid_t pid)
 	struct child child = { .pid = pid };
 
 	kill(pid, SIGCONT);
-	if (!wait_until(child_has_ended, &child, 60)) {
+	if (!wait_until(child_has_ended, &child, PATIENCE)) {
 		printf("process %d does not end\n", pid);
 		kill(pid, SIGKILL);
 		torture->crashed++;
