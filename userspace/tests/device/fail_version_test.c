@@ -209,7 +209,8 @@ static void setup_filled(struct scene *scene)
 {
 	u64 key;
 
-	scene->txn = txn_open(scene->map->fd, 0, SNAPMAP_LEASE_DEFAULT);
+	assert_int_equal(map_set_lease(scene->map->name, SNAPMAP_LEASE_MAX), 0);
+	scene->txn = txn_open(scene->map->fd, 0, SNAPMAP_LEASE_MAX);
 	for (key = 0; key < 300; key++)
 		batch_put(&scene->batch, &key, sizeof(key), large, 300);
 	batch_put(&scene->batch, "large", 5, large, sizeof(large));

@@ -10,11 +10,41 @@
 
 #include "versions.h"
 
-#define MS 1000000ULL
+#define MS	1000000ULL
+#define LONG_MS SNAPMAP_LEASE_MAX /* longer than a test may take */
 
 static bool is_slow(void)
 {
 	return !access("/sys/module/snapmap/parameters/broken", F_OK);
+}
+
+/* Leases end where a test wants them to, however slow the machine. */
+static int setup_patient(void **state)
+{
+	struct fixture *map;
+
+	if (fixture_setup(state))
+		return -1;
+	map = *state;
+	return map_set_lease(map->name, LONG_MS);
+}
+
+#define patient_test(f) cmocka_unit_test_setup_teardown(f, setup_patient, fixture_teardown)
+
+/*
+ * A prepared transaction with a lease that ends soon: as soon as @lease_ms, or
+ * later where it has taken as long to prepare it. @before is how the map was.
+ */
+static int txn_short(int fd, u32 lease_ms, struct snapmap_info *before)
+{
+	int txn = -ETIME;
+
+	for (; txn == -ETIME && lease_ms <= SNAPMAP_LEASE_DEFAULT; lease_ms *= 2) {
+		assert_info(fd, before);
+		txn = txn_prepared(fd, lease_ms, "key", "value");
+	}
+	assert_true(txn >= 0);
+	return txn;
 }
 
 /* ------------------------------------------------------------- who must wait */
@@ -63,7 +93,6 @@ static void test_others_wait_as_long_as_they_say_E_F(void **state)
 	u64 begun = now_ns();
 	int txn;
 
-	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX), 0);
 	txn = txn_prepared(map->fd, 0, "key", "value");
 	assert_true(txn >= 0);
 	assert_info(map->fd, &before);
@@ -77,14 +106,15 @@ static void test_others_wait_as_long_as_they_say_E_F(void **state)
 	assert_int_equal(put_waiting(map->fd, "key", "other", 30), 0);
 }
 
-/* A process that wants to write; its exit status is 0 when it has. */
-static pid_t start_writer(int fd, u32 wait_ms)
+/* A process that wants to write, without a copy of @txn; its exit status is 0 when it has. */
+static pid_t start_writer(int fd, int txn, u32 wait_ms)
 {
 	pid_t pid = child_start();
 
-	if (!pid)
-		_exit(-put_waiting(fd, "key", "of the child", wait_ms));
-	return pid;
+	if (pid)
+		return pid;
+	close(txn);
+	_exit(-put_waiting(fd, "key", "of the child", wait_ms));
 }
 
 static bool is_asleep(void *data)
@@ -105,7 +135,7 @@ static void assert_writes_now(pid_t pid, int fd)
 {
 	struct child child = { .pid = pid };
 
-	assert_true(wait_until(child_has_ended, &child, 30));
+	assert_true(wait_until(child_has_ended, &child, PATIENCE));
 	assert_int_equal(child.status, 0);
 	assert_true(key_is(fd, "key", "of the child"));
 }
@@ -126,10 +156,10 @@ static void test_waiting_writers_go_on_E(void **state)
 
 	for (i = 0; i < 2 * ARRAY_SIZE(ends); i++) {
 		txn = txn_prepared(map->fd, 0, "key", "value");
-		pid = start_writer(map->fd, i % 2 ? 60000 : 0);
-		second = start_writer(map->fd, 0);
-		assert_true(wait_until(is_asleep, &pid, 30));
-		assert_true(wait_until(is_asleep, &second, 30));
+		pid = start_writer(map->fd, txn, i % 2 ? LONG_MS : 0);
+		second = start_writer(map->fd, txn, 0);
+		assert_true(wait_until(is_asleep, &pid, PATIENCE));
+		assert_true(wait_until(is_asleep, &second, PATIENCE));
 		assert_int_equal(ends[i / 2](txn), 0);
 		assert_writes_now(pid, map->fd);
 		assert_writes_now(second, map->fd);
@@ -150,8 +180,8 @@ static void test_killed_owner_lets_others_in_E_F(void **state)
 	}
 	while (info.writer != (u32)owner)
 		assert_info(map->fd, &info);
-	pid = start_writer(map->fd, 0);
-	assert_true(wait_until(is_asleep, &pid, 30));
+	pid = start_writer(map->fd, -1, 0);
+	assert_true(wait_until(is_asleep, &pid, PATIENCE));
 	assert_int_equal(kill(owner, SIGKILL), 0);
 	assert_int_equal(waitpid(owner, NULL, 0), owner);
 	assert_writes_now(pid, map->fd);
@@ -171,9 +201,9 @@ static void test_signals_end_the_wait_F(void **state)
 	struct fixture *map = *state;
 	struct itimerval never = { .it_interval = { .tv_usec = 0 } };
 	int txn = txn_prepared(map->fd, 0, "key", "value");
-	pid_t pid = start_writer(map->fd, 0);
+	pid_t pid = start_writer(map->fd, txn, 0);
 
-	assert_true(wait_until(is_asleep, &pid, 30));
+	assert_true(wait_until(is_asleep, &pid, PATIENCE));
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &soon, NULL);
 	assert_int_equal(put_waiting(map->fd, "key", "other", 0), -EINTR);
@@ -190,11 +220,11 @@ static void test_destroyed_map_keeps_nobody_waiting_E(void **state)
 {
 	struct fixture *map = *state;
 	int txn = txn_prepared(map->fd, 0, "key", "value");
-	struct child child = { .pid = start_writer(map->fd, 0) };
+	struct child child = { .pid = start_writer(map->fd, txn, 0) };
 
-	assert_true(wait_until(is_asleep, &child.pid, 30));
+	assert_true(wait_until(is_asleep, &child.pid, PATIENCE));
 	assert_int_equal(map_destroy(map->name), 0);
-	assert_true(wait_until(child_has_ended, &child, 30));
+	assert_true(wait_until(child_has_ended, &child, PATIENCE));
 	assert_int_equal(WEXITSTATUS(child.status), ENODEV);
 	close(txn);
 }
@@ -215,8 +245,7 @@ static void test_lease_ends_E_F(void **state)
 	int txn;
 
 	settle(map->fd);
-	assert_info(map->fd, &before);
-	txn = txn_prepared(map->fd, 50, "key", "value");
+	txn = txn_short(map->fd, 50, &before);
 	assert_true(wait_until(has_expired, &txn, 30));
 	assert_int_equal(txn_commit(txn, &run), -ETIME);
 	assert_int_equal(run.version, 0);
@@ -225,7 +254,7 @@ static void test_lease_ends_E_F(void **state)
 	assert_int_not_equal(txn_abort(txn), 0);
 	assert_unchanged(map->fd, &before);
 	assert_info(map->fd, &info);
-	assert_int_equal(info.expired, 1);
+	assert_int_equal(info.expired, before.expired + 1);
 	assert_int_equal(info.writer, 0);
 	assert_int_equal(put_nowait(map->fd, "key", "other"), 0);
 	assert_int_equal(txn_commit(txn, &run), -ETIME);
@@ -238,7 +267,8 @@ static void test_lease_ends_E_F(void **state)
 static void test_writer_waits_for_the_lease_only_E(void **state)
 {
 	struct fixture *map = *state;
-	int txn = txn_prepared(map->fd, 100, "key", "value");
+	struct snapmap_info before;
+	int txn = txn_short(map->fd, 100, &before);
 	u64 begun = now_ns();
 
 	assert_int_equal(put_waiting(map->fd, "key", "other", 0), 0);
@@ -342,21 +372,21 @@ static void test_map_bounds_the_lease_E(void **state)
 	struct snapmap_txn_info info;
 	int txn, before;
 
-	before = txn_open(map->fd, 0, 5000);
-	assert_int_equal(map_set_lease(map->name, 2000), 0);
-	assert_int_equal(txn_open(map->fd, 0, 2001), -EINVAL);
+	before = txn_open(map->fd, 0, LONG_MS);
+	assert_int_equal(map_set_lease(map->name, LONG_MS / 2), 0);
+	assert_int_equal(txn_open(map->fd, 0, LONG_MS / 2 + 1), -EINVAL);
 	assert_int_equal(txn_open(map->fd, 0, ~0U), -EINVAL);
 	/* Who asks for nothing gets what there is; who had it before keeps it. */
 	txn = txn_open(map->fd, 0, 0);
 	assert_int_equal(txn_prepare(txn, NULL), 0);
 	assert_txn_info(txn, 0, &info);
-	assert_in_range(info.lease_left_ns, 1, 2000 * MS);
+	assert_in_range(info.lease_left_ns, 1, LONG_MS / 2 * MS);
 	close(txn);
 	assert_int_equal(txn_prepare(before, NULL), 0);
 	assert_txn_info(before, 0, &info);
-	assert_in_range(info.lease_left_ns, 2000 * MS, 5000 * MS);
+	assert_in_range(info.lease_left_ns, LONG_MS / 2 * MS, LONG_MS * MS);
 	close(before);
-	txn = txn_open(map->fd, 0, 2000);
+	txn = txn_open(map->fd, 0, LONG_MS / 2);
 	assert_true(txn >= 0);
 	close(txn);
 }
@@ -369,16 +399,16 @@ static void test_added_map_bounds_the_lease_E(void **state)
 	int other, txn;
 
 	assert_int_equal(map_create("lease_test.other", FIXTURE_LIMIT), 0);
-	assert_int_equal(map_set_lease("lease_test.other", 1000), 0);
+	assert_int_equal(map_set_lease("lease_test.other", LONG_MS / 2), 0);
 	other = map_open("lease_test.other", O_RDWR);
-	txn = txn_open(map->fd, 0, 1001);
+	txn = txn_open(map->fd, 0, LONG_MS / 2 + 1);
 	assert_int_equal(txn_add(txn, other, 0), -EINVAL);
 	close(txn);
 	txn = txn_open(map->fd, 0, 0);
 	assert_int_equal(txn_add(txn, other, 0), 0);
 	assert_int_equal(txn_prepare(txn, NULL), 0);
 	assert_txn_info(txn, 1, &info);
-	assert_in_range(info.lease_left_ns, 1, 1000 * MS);
+	assert_in_range(info.lease_left_ns, 1, LONG_MS / 2 * MS);
 	close(txn);
 	close(other);
 	assert_int_equal(map_destroy("lease_test.other"), 0);
@@ -400,7 +430,7 @@ static void write_for_a_while(const char *name, u64 rng)
 			err = err == -ESTALE ? 1 : err;
 			break;
 		default:
-			txn = txn_prepared(fd, 10000, "key", "value");
+			txn = txn_prepared(fd, LONG_MS, "key", "value");
 			err = txn < 0 ? txn : random_below(&rng, 2) ? txn_commit(txn, NULL) : 1;
 			close(txn);
 		}
@@ -438,20 +468,20 @@ static void test_writers_take_turns_C_E(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	map_test(test_others_fail_at_once_if_they_ask_E_F),
-	map_test(test_others_wait_as_long_as_they_say_E_F),
-	map_test(test_waiting_writers_go_on_E),
-	map_test(test_killed_owner_lets_others_in_E_F),
-	map_test(test_signals_end_the_wait_F),
-	map_test(test_destroyed_map_keeps_nobody_waiting_E),
-	map_test(test_lease_ends_E_F),
-	map_test(test_writer_waits_for_the_lease_only_E),
-	map_test(test_lease_ends_during_the_build_E_F),
-	map_test(test_commit_in_one_call_is_not_cut_off),
-	map_test(test_commit_and_expiry_race_A_F),
-	map_test(test_map_bounds_the_lease_E),
-	map_test(test_added_map_bounds_the_lease_E),
-	map_test(test_writers_take_turns_C_E),
+	patient_test(test_others_fail_at_once_if_they_ask_E_F),
+	patient_test(test_others_wait_as_long_as_they_say_E_F),
+	patient_test(test_waiting_writers_go_on_E),
+	patient_test(test_killed_owner_lets_others_in_E_F),
+	patient_test(test_signals_end_the_wait_F),
+	patient_test(test_destroyed_map_keeps_nobody_waiting_E),
+	patient_test(test_lease_ends_E_F),
+	patient_test(test_writer_waits_for_the_lease_only_E),
+	patient_test(test_lease_ends_during_the_build_E_F),
+	patient_test(test_commit_in_one_call_is_not_cut_off),
+	patient_test(test_commit_and_expiry_race_A_F),
+	patient_test(test_map_bounds_the_lease_E),
+	patient_test(test_added_map_bounds_the_lease_E),
+	patient_test(test_writers_take_turns_C_E),
 	caught_test("lease", test_lease_ends_E_F),
 	plain_test(test_nothing_is_left_G),
 };

@@ -327,6 +327,7 @@ static void test_history_is_linearizable_C(void **state)
 	struct snapmap_info info;
 	const char *why;
 
+	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX), 0);
 	run_clients(record, map->name);
 	why = history_check(record->events, CLIENTS * calls, &culprit);
 	if (why) {

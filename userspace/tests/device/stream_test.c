@@ -110,8 +110,10 @@ static void test_batch_is_huge_G(void **state)
 	struct batch batch = { .data = NULL };
 	u64 before = shmem_bytes(), rng = seed_of_test(), key;
 	struct snapmap_txn_info info;
-	int txn = txn_open(map->fd, 0, SNAPMAP_LEASE_DEFAULT);
+	int txn;
 
+	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX), 0);
+	txn = txn_open(map->fd, 0, SNAPMAP_LEASE_MAX);
 	for (key = 0; key < HUGE_VALUES; key++) {
 		memset(value, key, sizeof(value));
 		batch_clear(&batch);
@@ -125,13 +127,13 @@ static void test_batch_is_huge_G(void **state)
 	close(txn);
 	assert_info(map->fd, &(struct snapmap_info){ .flags = 0 });
 	assert_int_equal(map_version(map->fd), 2);
-	assert_true(wait_until(memory_is_back, &before, 30));
+	assert_true(wait_until(memory_is_back, &before, PATIENCE));
 	/* The same when it is given up. */
 	txn = txn_open(map->fd, 0, 0);
 	for (key = 0; key < HUGE_VALUES; key++)
 		assert_int_equal(txn_write(txn, &batch), 0);
 	close(txn);
-	assert_true(wait_until(memory_is_back, &before, 30));
+	assert_true(wait_until(memory_is_back, &before, PATIENCE));
 	batch_free(&batch);
 }
 

@@ -12,6 +12,8 @@
 
 #include "versions.h"
 
+#define HOUR_MS SNAPMAP_LEASE_MAX
+
 static bool is_slow(void)
 {
 	return !access("/sys/module/snapmap/parameters/broken", F_OK);
@@ -54,8 +56,10 @@ static void test_from_open_to_committed(void **state)
 	struct snapmap_txn_run run;
 	struct snapmap_txn_info info;
 	struct snapmap_info of_map;
-	int txn = txn_open(map->fd, 0, 5000);
+	int txn;
 
+	assert_int_equal(map_set_lease(map->name, SNAPMAP_LEASE_MAX), 0);
+	txn = txn_open(map->fd, 0, HOUR_MS / 2);
 	assert_int_equal(fcntl(txn, F_GETFD), FD_CLOEXEC);
 	batch_puts(&batch, "a", "1");
 	batch_puts(&batch, "b", "2");
@@ -74,7 +78,7 @@ static void test_from_open_to_committed(void **state)
 	assert_int_equal(run.failed_op, SNAPMAP_NO_OP);
 	assert_txn_info(txn, 0, &info);
 	assert_int_equal(info.state, SNAPMAP_TXN_PREPARED);
-	assert_in_range(info.lease_left_ns, 1, 5000000000ULL);
+	assert_in_range(info.lease_left_ns, 1, HOUR_MS / 2 * 1000000ULL);
 	assert_counts(txn, 2, 2, 1, 1);
 	assert_takes_no_more(txn, map->fd, -EBADFD);
 	assert_int_equal(txn_commit(txn, &run), 0);
