@@ -113,7 +113,8 @@ static void test_million_entries_replaced_by_none_G(void **state)
  * @map: the map
  * @flags: of the commits
  * @mark: what the entries of the current snapshot carry
- * @full_ns: how long a commit takes that is not killed
+ * @full_ns: how long a commit takes that is not killed, as one has been measured
+ * @longest_us: so long the next one may go on
  * @aborted: commits that were killed in time
  * @published: commits that were not
  */
@@ -122,6 +123,7 @@ struct kills {
 	u32 flags;
 	u64 mark;
 	u64 full_ns;
+	u64 longest_us;
 	unsigned int aborted;
 	unsigned int published;
 };
@@ -140,10 +142,13 @@ static void assert_whole(struct kills *kills)
 	assert_int_equal(mark_of(map->fd, KILLABLE), 0);
 	assert_info(map->fd, &info);
 	assert_int_equal(info.header.entries, KILLABLE);
-	if (mark == kills->mark)
+	if (mark == kills->mark) {
 		kills->aborted++;
-	else
+		kills->longest_us *= 2;
+	} else {
 		kills->published++;
+		kills->longest_us = kills->longest_us / 2 + 1;
+	}
 	kills->mark = mark;
 }
 
@@ -159,7 +164,7 @@ static void kill_one_commit(struct kills *kills, u64 *rng)
 	pid = child_start();
 	if (!pid)
 		_exit(-batch_commit(kills->map->fd, &batch, kills->flags, NULL));
-	nap(random_below(rng, 2 * kills->full_ns / 1000));
+	nap(random_below(rng, kills->longest_us));
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) || !WEXITSTATUS(status));
@@ -180,10 +185,14 @@ static void measure_full_commit(struct kills *kills)
 	start = now_ns();
 	assert_int_equal(batch_commit(kills->map->fd, &batch, kills->flags, NULL), 0);
 	kills->full_ns = now_ns() - start;
+	kills->longest_us = 2 * kills->full_ns / 1000;
 	batch_free(&batch);
 }
 
-/* Until some have been killed in time, whatever the machine's speed. */
+/*
+ * Until some have been killed in time, whatever the machine's speed: who comes too
+ * late comes earlier the next time, and the other way round.
+ */
 static void kill_commits(struct fixture *map, u32 flags)
 {
 	struct kills kills = { .map = map, .flags = flags, .mark = 1 };

@@ -303,16 +303,26 @@ static void hunt_begin(struct hunt *hunt, struct fixture *map)
 		hunt_restart(hunt, i);
 }
 
+static bool all_have_worked(void *data)
+{
+	struct hunt *hunt = data;
+	unsigned int i;
+
+	for (i = 0; i < VICTIMS; i++)
+		if (!atomic_load(&hunt->rounds[i]))
+			return false;
+	return true;
+}
+
 /* Nothing is left of the dead, and the map goes on. */
 static void hunt_end(struct hunt *hunt)
 {
 	struct snapmap_info info;
 	unsigned int i;
 
-	for (i = 0; i < VICTIMS; i++) {
+	assert_true(wait_until(all_have_worked, hunt, PATIENCE));
+	for (i = 0; i < VICTIMS; i++)
 		victim_kill(hunt->pids[i]);
-		assert_true(hunt->rounds[i] > 0);
-	}
 	assert_true(history_is_whole(hunt->reader, KEYS));
 	snapmap_close(hunt->reader);
 	assert_int_equal(state_commit(hunt->map->fd, &hunt->batch, 2, 0), 0);
