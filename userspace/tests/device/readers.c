@@ -255,12 +255,17 @@ void reader_pinned(struct reader *reader)
 
 /* ------------------------------------------------------------- lapped */
 
-/* Lets the writer go on for so many versions; false when it has ended. */
+/*
+ * Lets the writer go on for so many versions, or, once in four times, until blocks
+ * have been reused, however long grace periods are; false when it has ended.
+ */
 static bool let_pass(struct reader *reader, const struct snapmap_control *control, u64 version)
 {
 	u64 target = version + random_below(&reader->rng, 60);
+	bool overtaken = !random_below(&reader->rng, 4);
 
-	while (snapmap_live_version(control) < target) {
+	while (overtaken ? snapmap_live_intact(control, version) :
+			   snapmap_live_version(control) < target) {
 		if (atomic_load(&reader->stage->stop))
 			return false;
 		nap(100);
