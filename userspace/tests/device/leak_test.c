@@ -86,11 +86,17 @@ static void test_fresh_memory_is_zero_H(void **state)
 	hide(arena, map->fd);
 }
 
+/* So long that a value takes more than one granule: no two tags stand side by side then. */
+#define NO_TAGS "a value that takes more than one granule"
+
 /* The range of x86-64's kernel space that has anything in it to point to. */
 static bool is_kernel_address(u64 word)
 {
 	return word >= 0xffff800000000000ULL && word < 0xfffffffffffff000ULL;
 }
+
+/* The one word that may be any number. */
+#define SEED (offsetof(struct snapmap_control, hash_seed) / sizeof(u64))
 
 static void test_no_kernel_address_is_shown_H(void **state)
 {
@@ -101,12 +107,12 @@ static void test_no_kernel_address_is_shown_H(void **state)
 
 	for (i = 0; i < 300; i++) {
 		snprintf(key, sizeof(key), "key%zu", i);
-		assert_int_equal(put_string(map->fd, key, "value"), 0);
+		assert_int_equal(put_string(map->fd, key, NO_TAGS), 0);
 		close(map_pin(map->fd));
 	}
 	words = (const u64 *)show(map->fd);
 	for (i = 0; i < SEEN / sizeof(*words); i++)
-		if (is_kernel_address(words[i]))
+		if (i != SEED && is_kernel_address(words[i]))
 			fail_msg("word %zu is %llx", i, words[i]);
 	hide((const u8 *)words, map->fd);
 }
@@ -116,34 +122,52 @@ static void test_no_kernel_address_is_shown_H(void **state)
  * until the block is used again, and what a refused commit wrote before it was.
  * Documented in security.rst; it would have to change there too.
  */
-static void test_deleted_and_refused_bytes_stay_for_a_while(void **state)
+static bool both_are_shown(int fd)
 {
-	struct fixture *map = *state;
 	struct batch batch = { .data = NULL };
 	static u8 deleted[BYTES], refused[BYTES];
 	const u8 *arena;
+	bool shown;
 
 	mark(deleted, 2);
 	mark(refused, 3);
-	assert_int_equal(put_bytes(map->fd, "a", deleted, BYTES), 0);
+	assert_int_equal(put_bytes(fd, "a", deleted, BYTES), 0);
 	batch_dels(&batch, "a");
-	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), 0);
+	assert_int_equal(batch_commit(fd, &batch, 0, NULL), 0);
 	batch_clear(&batch);
 	batch_put(&batch, "b", 1, refused, BYTES);
 	batch_add(&batch, (struct snapmap_op){ .opcode = 99, .key_len = 1 }, "c", NULL);
-	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), -EINVAL);
-	arena = show(map->fd);
-	assert_true(is_shown(arena, deleted));
-	assert_true(is_shown(arena, refused));
-	hide(arena, map->fd);
+	assert_int_equal(batch_commit(fd, &batch, 0, NULL), -EINVAL);
 	batch_free(&batch);
+	arena = show(fd);
+	shown = is_shown(arena, deleted) && is_shown(arena, refused);
+	hide(arena, fd);
+	return shown;
+}
+
+static void test_deleted_and_refused_bytes_stay_for_a_while(void **state)
+{
+	struct fixture *map;
+	bool shown = false;
+	void *fixture;
+	int tries;
+
+	(void)state;
+	/* The while is over when the system has held us up for that long: again, on a new map. */
+	for (tries = 0; !shown && tries < 20; tries++) {
+		assert_int_equal(fixture_setup(&fixture), 0);
+		map = fixture;
+		shown = both_are_shown(map->fd);
+		assert_int_equal(fixture_teardown(&fixture), 0);
+	}
+	assert_true(shown);
 }
 
 static const struct CMUnitTest tests[] = {
 	map_test(test_no_memory_of_another_map_is_shown_H),
 	map_test(test_fresh_memory_is_zero_H),
 	map_test(test_no_kernel_address_is_shown_H),
-	map_test(test_deleted_and_refused_bytes_stay_for_a_while),
+	plain_test(test_deleted_and_refused_bytes_stay_for_a_while),
 	cmocka_unit_test(test_nothing_is_left_G),
 };
 
