@@ -221,10 +221,22 @@ for i in range(0, 100000, 2): print("del\tkey%d" % i)' | snapmap apply "$M" -
 	run -4 --separate-stderr bash -c "snapmap verify '$M' >/dev/full"
 }
 
+more_draws_a_bar() {
+	echo 'x	y' >&9
+	grep -q "$M: reading" "$D/terminal"
+}
+
 @test "a bar is drawn on a terminal when work takes long, and only there" {
 	seq 1000 | sed 's/$/\tvalue/' >"$D/file"
-	script -qec "(cat '$D/file'; sleep 1.5; echo 'x	y') | snapmap load $M -" /dev/null >"$D/terminal"
-	grep -q "$M: reading" "$D/terminal"
+	mkfifo "$D/fifo"
+	: >"$D/terminal"
+	script -qec "snapmap load $M '$D/fifo'" /dev/null >"$D/terminal" 3>&- &
+	loader=$!
+	exec 9>"$D/fifo"
+	cat "$D/file" >&9
+	soon more_draws_a_bar
+	exec 9>&-
+	wait $loader
 	run -0 --separate-stderr bash -c "(cat '$D/file'; sleep 1.5; echo 'x	y') | snapmap load $M -"
 	tells ""
 }

@@ -43,13 +43,22 @@ version() {
 	snapmap info "$1" | sed -n 's/^version  *//p'
 }
 
-# lines_in FILE N: waits until it has so many lines
-lines_in() {
+# soon COMMAND...: waits until it succeeds, as long as a slow machine may take
+soon() {
 	local tries=0
-	until [ "$(wc -l <"$1")" -ge "$2" ]; do
-		[ $((tries++)) -lt 100 ]
+	until "$@"; do
+		[ $((tries++)) -lt 1000 ] || return
 		sleep 0.1
 	done
+}
+
+has_lines() {
+	[ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# lines_in FILE N: waits until it has so many lines
+lines_in() {
+	soon has_lines "$1" "$2"
 }
 
 # The tree may lie where others may not look, so nobody runs a copy of the command.

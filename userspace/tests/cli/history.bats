@@ -179,8 +179,12 @@ pin_it() {
 	lines_in "$D/watched" 1
 }
 
+# holds_back BYTES: the first pin does, at least
+holds_back() {
+	[ "$(snapmap pins --json "$M" | jq '.[0].held_bytes')" -ge "$1" ]
+}
+
 @test "pins: who, what, for how long, and what it holds back" {
-	tries=0
 	run -0 snapmap pins "$M"
 	[ "${#lines[@]}" = 1 ]
 	[ "$(snapmap pins --json "$M")" = "[]" ]
@@ -188,13 +192,10 @@ pin_it() {
 	pin_it
 	kill -STOP $watcher
 	seq 1000 | awk -v OFS='\t' '{ print $1, "other " $1 }' | snapmap load "$M" -
-	until [ "$(snapmap pins --json "$M" | jq '.[0].held_bytes')" -ge 50000 ]; do
-		[ $((tries++)) -lt 100 ] # what has been retired just now is nobody's yet
-		sleep 0.1
-	done
+	soon holds_back 50000 # what has been retired just now is nobody's yet
 	run -0 --separate-stderr snapmap pins "$M"
 	[[ ${lines[0]} =~ ^\ +VERSION\ +AGE\ +HELD\ +PID\ USER\ +COMMAND$ ]]
-	[[ $(tr -s ' ' <<<"${lines[1]}") =~ ^\ 2\ [0-9.]+s\ [0-9]+K\ $watcher\ root\ snapmap$ ]]
+	[[ $(tr -s ' ' <<<"${lines[1]}") =~ ^\ 2\ [0-9.]+(m[0-9]+)?s\ [0-9]+K\ $watcher\ root\ snapmap$ ]]
 	run -0 snapmap pins --json "$M"
 	[ "$(jq -c 'map([.version, .pid, .uid, .user, .command, .revoked])' <<<"$output")" = \
 		"[[2,$watcher,0,\"root\",\"snapmap\",false]]" ]

@@ -132,13 +132,23 @@ last_version() {
 	grep ^version "$1" | tail -n 1 | cut -f2
 }
 
+has_told() {
+	[ "$(last_version "$2")" = "$1" ]
+}
+
 # told_up_to VERSION FILE: waits until that has been told
 told_up_to() {
-	local tries=0
-	until [ "$(last_version "$2")" = "$1" ]; do
-		[ $((tries++)) -lt 300 ]
-		sleep 0.1
-	done
+	soon has_told "$1" "$2"
+}
+
+# pinned VERSION...: those versions, and no others, are pinned
+pinned() {
+	[ "$(snapmap pins --json "$M" | jq -r 'map(.version) | @tsv')" = "$*" ]
+}
+
+# same_as FILE MAP: the map holds what the file does
+same_as() {
+	snapmap dump "$2" | sort | cmp -s - "$1"
 }
 
 @test "watch: a slow watcher tells version by version while the map keeps them" {
@@ -163,10 +173,10 @@ told_up_to() {
 	watcher=$!
 	lines_in "$D/out" 1
 	change 0
-	lines_in "$D/out" 3
+	soon pinned 2 # and no longer 1, from which it has come
 	kill -STOP $watcher
 	for n in $(seq 20); do change "$n"; done
-	[ "$(snapmap pins --json "$M" | jq -c 'map(.version)')" = '[2]' ]
+	pinned 2
 	kill -CONT $watcher
 	told_up_to 22 "$D/out"
 	kill $watcher
@@ -265,11 +275,7 @@ snapmap: $M: the command for version 4 was ended by signal 15; the watch goes on
 	until [[ $(snapmap pins "$M") == *snapmap ]]; do sleep 0.1; done
 	for n in $(seq 10); do change "$n"; done
 	snapmap dump "$M" | sort >"$D/original"
-	tries=0
-	until snapmap dump "$M-copy" | sort | cmp -s - "$D/original"; do
-		[ $((tries++)) -lt 100 ]
-		sleep 0.1
-	done
+	soon same_as "$D/original" "$M-copy"
 	kill $watcher
 	snapmap destroy "$M-copy"
 }
