@@ -2,6 +2,7 @@
 /*
  * kernel.c - what snapmap-torture asks of the module and of the kernel
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -44,6 +45,38 @@ bool kernel_read_end(u64 *lookups, u64 *faults, char fault[64])
 	fields = fscanf(file, "%llu %llu %63[^\n]", lookups, faults, fault);
 	fclose(file);
 	return tell(DEBUGFS "readers", "\n") && fields == 3;
+}
+
+bool kernel_read_faults(void)
+{
+	FILE *file = fopen(DEBUGFS "readers", "re");
+	u64 lookups, faults = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%llu %llu", &lookups, &faults) != 2)
+		faults = 0;
+	fclose(file);
+	return faults;
+}
+
+/* Reads on from where it was the last time. */
+bool kernel_has_complained(void)
+{
+	static int log = -1;
+	char record[8192];
+	ssize_t length;
+
+	if (log < 0)
+		log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* EPIPE: what comes next has been written over. */
+	while ((length = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		record[length < 0 ? 0 : length] = 0;
+		if (strstr(record, "KCSAN: data-race") && strstr(record, "[snapmap]"))
+			return true;
+		errno = 0;
+	}
+	return false;
 }
 
 void kernel_print_ages(void)

@@ -180,6 +180,12 @@ static bool stage_has_fault(const struct stage *stage)
 	return false;
 }
 
+static bool something_is_found(const struct torture *torture)
+{
+	return stage_has_fault(torture->stage) || torture->actor.deeds->error ||
+	       (torture->options.kernel_readers && kernel_read_faults()) || kernel_has_complained();
+}
+
 /* Until the time is over, or something has been found. */
 static void direct(struct torture *torture)
 {
@@ -188,8 +194,7 @@ static void direct(struct torture *torture)
 
 	for (;;) {
 		seconds = (now_ns() - start) / 1000000000;
-		if (seconds >= torture->options.seconds || stage_has_fault(torture->stage) ||
-		    torture->actor.deeds->error)
+		if (seconds >= torture->options.seconds || something_is_found(torture))
 			return;
 		if (seconds >= shown + 10)
 			print_progress(torture, shown = seconds);
