@@ -136,10 +136,7 @@ static int tell_changes(const struct watching *watching, struct runner *runner)
 		change_append(line, &change, watching->style);
 		if (snapmap_pin_check(before))
 			return report_lost(watching);
-		if (runner)
-			runner_feed(runner, line);
-		else
-			code = output_write(line);
+		code = runner ? runner_feed(runner, line) : output_write(line);
 	}
 	return ret < 0 ? report_watch(watching, ret) : code;
 }
@@ -152,7 +149,9 @@ static int run_step(const struct watching *watching, const struct snapmap_event 
 	if (code)
 		return code;
 	code = tell_changes(watching, &runner);
-	runner_end(&runner);
+	if (!code)
+		return runner_run(&runner);
+	runner_drop(&runner);
 	return code;
 }
 

@@ -2,32 +2,24 @@
 /*
  * runner.c - a command for each version that a watch tells
  *
+ * The command is started when all changes of its version have been gathered, in a
+ * file without a name: fed by a pipe it could not tell the end of the changes from
+ * the end of a watch whose pin is revoked in their midst, and would do half of them.
+ *
  * What becomes of the command is reported and is no reason to end the watch; nor
  * is that it does not read its input.
  */
+#define _GNU_SOURCE /* environ */
 #include "runner.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cmd.h"
-#include "output.h"
 #include "report.h"
-
-static void on_pipe(int number)
-{
-	(void)number;
-}
-
-/* Handled rather than ignored: the command is to find the signal as it was. */
-static void survive_pipes(void)
-{
-	const struct sigaction action = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
-
-	sigaction(SIGPIPE, &action, NULL);
-}
 
 static void set_number(const char *name, guint64 number)
 {
@@ -36,63 +28,124 @@ static void set_number(const char *name, guint64 number)
 	g_setenv(name, text, TRUE);
 }
 
+static void set_environment(const char *name, const struct snapmap_event *event)
+{
+	g_setenv("SNAPMAP_NAME", name, TRUE);
+	set_number("SNAPMAP_VERSION", event->to);
+	set_number("SNAPMAP_FROM", event->from);
+}
+
 /**
- * runner_begin() - start a command
+ * runner_begin() - begin to gather the input of a command
  * @runner: filled
  * @name: the map
  * @command: for sh
- * @event: the step that it is run for
+ * @event: the step that it is to be run for
  *
- * Return: CMD_DONE or the exit code; on success runner_end() is to follow.
+ * Return: CMD_DONE or the exit code; on success runner_run() or runner_drop() is to
+ * follow.
  */
 int runner_begin(struct runner *runner, const char *name, const char *command,
 		 const struct snapmap_event *event)
 {
-	int code = output_flush();
-
-	if (code)
-		return code;
-	survive_pipes();
-	g_setenv("SNAPMAP_NAME", name, TRUE);
-	set_number("SNAPMAP_VERSION", event->to);
-	set_number("SNAPMAP_FROM", event->from);
 	runner->name = name;
-	runner->version = event->to;
-	runner->input = popen(command, "we");
+	runner->command = command;
+	runner->event = event;
+	runner->input = tmpfile();
 	if (!runner->input)
-		return report_errno(name, "no command can be started", -errno);
+		return report_errno(name, "the changes cannot be kept for the command", -errno);
+	fcntl(fileno(runner->input), F_SETFD, FD_CLOEXEC);
 	return CMD_DONE;
 }
 
 /**
- * runner_feed() - write to the command's standard input
+ * runner_feed() - add to what the command will find on its standard input
  * @runner: the command
- * @line: what is written
+ * @line: what is added
+ *
+ * Return: CMD_DONE or the exit code.
  */
-void runner_feed(struct runner *runner, const GString *line)
+int runner_feed(struct runner *runner, const GString *line)
 {
-	if (!ferror(runner->input))
-		fwrite(line->str, 1, line->len, runner->input);
+	if (fwrite(line->str, 1, line->len, runner->input) == line->len)
+		return CMD_DONE;
+	return report_errno(runner->name, "the changes cannot be kept for the command", -errno);
 }
 
 /**
- * runner_end() - wait for the command's end, and report its failure
+ * runner_drop() - give the command up before it has been started
  * @runner: the command
  */
-void runner_end(struct runner *runner)
+void runner_drop(struct runner *runner)
 {
-	int status = pclose(runner->input);
+	fclose(runner->input);
+}
 
-	if (status == -1)
-		report_errno(runner->name, "the command cannot be waited for", -errno);
-	else if (WIFSIGNALED(status))
+static int start(const struct runner *runner, pid_t *pid)
+{
+	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"--", (char *)runner->command,
+			       NULL };
+	posix_spawn_file_actions_t actions;
+	int err = posix_spawn_file_actions_init(&actions);
+
+	if (err)
+		return -err;
+	err = posix_spawn_file_actions_adddup2(&actions, fileno(runner->input), STDIN_FILENO);
+	if (!err)
+		err = posix_spawn(pid, "/bin/sh", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return -err;
+}
+
+static void wait_for(const struct runner *runner, pid_t pid)
+{
+	guint64 version = runner->event->to;
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR) {
+			report_errno(runner->name, "the command cannot be waited for", -errno);
+			return;
+		}
+	if (WIFSIGNALED(status))
 		report_failure(runner->name,
 			       "the command for version %" G_GUINT64_FORMAT
 			       " was ended by signal %d; the watch goes on",
-			       runner->version, WTERMSIG(status));
+			       version, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		report_failure(runner->name,
 			       "the command for version %" G_GUINT64_FORMAT
 			       " ended with exit code %d; the watch goes on",
-			       runner->version, WEXITSTATUS(status));
+			       version, WEXITSTATUS(status));
+}
+
+static int run(const struct runner *runner)
+{
+	pid_t pid;
+	int err;
+
+	/* The command reads by the same descriptor. */
+	if (fflush(runner->input) || lseek(fileno(runner->input), 0, SEEK_SET))
+		return report_errno(runner->name, "the changes cannot be kept for the command",
+				    -errno);
+	set_environment(runner->name, runner->event);
+	err = start(runner, &pid);
+	if (err)
+		return report_errno(runner->name, "no command can be started", err);
+	wait_for(runner, pid);
+	return CMD_DONE;
+}
+
+/**
+ * runner_run() - run the command to its end, and report its failure
+ * @runner: the command, which is of no use afterwards
+ *
+ * Return: CMD_DONE, also when the command has failed, or the exit code.
+ */
+int runner_run(struct runner *runner)
+{
+	int code = run(runner);
+
+	fclose(runner->input);
+	return code;
 }

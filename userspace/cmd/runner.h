@@ -9,18 +9,21 @@
 /**
  * struct runner - a command that is run for one version
  * @name: the map
- * @version: the version
+ * @command: for sh
+ * @event: the step to the version
  * @input: its standard input
  */
 struct runner {
 	const char *name;
-	guint64 version;
+	const char *command;
+	const struct snapmap_event *event;
 	FILE *input;
 };
 
 int runner_begin(struct runner *runner, const char *name, const char *command,
 		 const struct snapmap_event *event);
-void runner_feed(struct runner *runner, const GString *line);
-void runner_end(struct runner *runner);
+int runner_feed(struct runner *runner, const GString *line);
+int runner_run(struct runner *runner);
+void runner_drop(struct runner *runner);
 
 #endif /* SNAPMAP_RUNNER_H */
