@@ -32,8 +32,8 @@ static const struct usage usage = {
 		"version ends in merges FIRST to LAST. Ends when the map is destroyed.\n"
 		"\n"
 		"A COMMAND is run by sh for each version, instead of printing: with the lines of\n"
-		"its changes on standard input, and SNAPMAP_NAME, SNAPMAP_VERSION and\n"
-		"SNAPMAP_FROM in its environment.\n"
+		"its changes on standard input, and SNAPMAP_NAME, SNAPMAP_VERSION, SNAPMAP_FROM\n"
+		"and SNAPMAP_STAMP in its environment.\n"
 		"\n" VERSION_HELP,
 };
 

@@ -33,6 +33,7 @@ static void set_environment(const char *name, const struct snapmap_event *event)
 	g_setenv("SNAPMAP_NAME", name, TRUE);
 	set_number("SNAPMAP_VERSION", event->to);
 	set_number("SNAPMAP_FROM", event->from);
+	set_number("SNAPMAP_STAMP", event->header.stamp);
 }
 
 /**

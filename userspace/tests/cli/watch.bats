@@ -246,13 +246,13 @@ same_as() {
 
 @test "watch --exec: a command for each version, with its changes" {
 	snapmap set "$M" --history 10
-	for n in 2 3 4; do snapmap put "$M" k "$n"; done
+	for n in 2 3 4; do snapmap put "$M" k "$n" --stamp "10$n"; done
 	cat >"$D/script" <<-'EOT'
-		echo "$SNAPMAP_NAME $SNAPMAP_FROM $SNAPMAP_VERSION"
+		echo "$SNAPMAP_NAME $SNAPMAP_FROM $SNAPMAP_VERSION $SNAPMAP_STAMP"
 		cat
 	EOT
 	run -0 --separate-stderr snapmap watch --from 1 -n 3 --exec "sh $D/script" "$M"
-	is "$M"$' 1 2\nadded\tk\t2\n'"$M"$' 2 3\nchanged\tk\t2\t3\n'"$M"$' 3 4\nchanged\tk\t3\t4'
+	is "$M"$' 1 2 102\nadded\tk\t2\n'"$M"$' 2 3 103\nchanged\tk\t2\t3\n'"$M"$' 3 4 104\nchanged\tk\t3\t4'
 	tells ""
 	run -0 snapmap watch --from 3 -n 1 --json --exec 'jq -c .event' "$M"
 	is '"changed"'
