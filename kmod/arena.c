@@ -7,11 +7,12 @@
  * never changes. Near the limit a chunk has fewer blocks than its place has. A
  * run is a row of blocks inside one chunk, handed out and taken back whole.
  *
- * Eight aligned blocks are a group. Runs of up to eight blocks lie inside one
- * group, so that a leaf never straddles two pages. Each group stands in the
- * bucket of its longest free run, best fit is the first non-empty bucket that
- * is large enough, and both allocating and freeing take constant time. Longer
- * runs begin at a group and are searched for, chunk by chunk.
+ * 64 aligned blocks are a group. Runs of up to 64 blocks lie inside one group.
+ * Each group stands in the bucket of its longest free run, the first non-empty
+ * bucket that is large enough is the best fit, and both allocating and freeing
+ * take constant time. Runs may straddle two pages: to keep leaves inside pages
+ * cost a quarter more memory. Longer runs begin at a group and are searched for,
+ * chunk by chunk.
  *
  * The arena orders nothing and reclaims nothing: a freed block may be handed
  * out again at once. reclaim.c decides when a block may be freed (promise B).
@@ -31,6 +32,12 @@
 
 #include "arena.h"
 #include "broken.h"
+
+/* Near the limit, the last group of a chunk may be a part of one. */
+static u32 group_count(u32 blocks)
+{
+	return DIV_ROUND_UP(blocks, SNAPMAP_GROUP_BLOCKS);
+}
 
 static struct snapmap_chunk *chunk_of(struct snapmap_arena *arena, u32 block)
 {
@@ -57,33 +64,60 @@ struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block)
 }
 
 /* First blocks of every run of @blocks zero bits of @used, as a mask. */
-static u32 free_runs(u8 used, u32 blocks)
+static u64 free_runs(u64 used, u32 blocks)
 {
-	u32 mask = (u8)~used;
+	u64 mask = ~used;
+	u32 have, step;
 
-	while (--blocks)
-		mask &= mask >> 1;
+	for (have = 1; have < blocks; have += step) {
+		step = min(have, blocks - have);
+		mask &= mask >> step;
+	}
 	return mask;
 }
 
-static u32 longest_free_run(u8 used)
+/* Finds the longest run by halving: of 32 blocks or not, of 16 more or not... */
+static u32 longest_free_run(u64 used)
 {
-	u32 mask = (u8)~used;
+	u64 runs[6] = { ~used };	/* where runs of at least 2^i blocks begin */
+	u64 found = ~0ULL;
 	u32 length = 0;
+	int i;
 
-	for (; mask; mask &= mask >> 1)
-		length++;
+	if (!used)
+		return SNAPMAP_GROUP_BLOCKS;
+	for (i = 1; i < 6; i++)
+		runs[i] = runs[i - 1] & runs[i - 1] >> (1 << (i - 1));
+	while (i--) {
+		if (!(found & runs[i] >> length))
+			continue;
+		found &= runs[i] >> length;
+		length += 1 << i;
+	}
 	return length;
+}
+
+static u32 bucket_of(u32 length)
+{
+	return length <= SNAPMAP_BUCKET_EXACT ? length : 6 + ilog2(length);
+}
+
+/* The first bucket whose groups all have a free run of @blocks. */
+static u32 bucket_for(u32 blocks)
+{
+	return blocks <= SNAPMAP_BUCKET_EXACT ? blocks : 7 + ilog2(blocks - 1);
 }
 
 static void bucket_add(struct snapmap_arena *arena, u32 number)
 {
 	struct snapmap_group *group = group_of(arena, number);
-	u32 *head = &arena->bucket[longest_free_run(group->used)];
+	u32 *head;
 
-	group->prev = 0;
+	group->bucket = bucket_of(longest_free_run(group->used));
+	head = &arena->bucket[group->bucket];
+	group->prev = SNAPMAP_NO_GROUP;
 	group->next = *head;
-	if (*head)
+	if (*head != SNAPMAP_NO_GROUP)
 		group_of(arena, *head)->prev = number;
 	*head = number;
 }
@@ -92,23 +126,22 @@ static void bucket_remove(struct snapmap_arena *arena, u32 number)
 {
 	struct snapmap_group *group = group_of(arena, number);
 
-	if (group->next)
+	if (group->next != SNAPMAP_NO_GROUP)
 		group_of(arena, group->next)->prev = group->prev;
-	if (group->prev)
+	if (group->prev != SNAPMAP_NO_GROUP)
 		group_of(arena, group->prev)->next = group->next;
 	else
-		arena->bucket[longest_free_run(group->used)] = group->next;
+		arena->bucket[group->bucket] = group->next;
 }
 
-/* Puts all groups of a chunk, which are free, into their bucket. */
+/* Lists all groups of a chunk, which has just been populated or is empty. */
 static void bucket_add_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
 {
 	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
 	u32 i;
 
-	for (i = chunk->blocks >> SNAPMAP_GROUP_SHIFT; i--; )
-		if (first + i)		/* group 0 is the control page */
-			bucket_add(arena, first + i);
+	for (i = group_count(chunk->blocks); i--; )
+		bucket_add(arena, first + i);
 }
 
 static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
@@ -116,22 +149,20 @@ static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapma
 	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
 	u32 i;
 
-	for (i = 0; i < chunk->blocks >> SNAPMAP_GROUP_SHIFT; i++)
+	for (i = group_count(chunk->blocks); i--; )
 		bucket_remove(arena, first + i);
 }
 
-static void group_set_used(struct snapmap_arena *arena, u32 number, u8 used)
+static void group_set_used(struct snapmap_arena *arena, u32 number, u64 used)
 {
 	struct snapmap_chunk *chunk = chunk_of(arena, number << SNAPMAP_GROUP_SHIFT);
 	struct snapmap_group *group = group_of(arena, number);
 
 	chunk->free_groups += !used - !group->used;
-	if (longest_free_run(group->used) == longest_free_run(used)) {
-		group->used = used;
-		return;
-	}
-	bucket_remove(arena, number);
 	group->used = used;
+	if (group->bucket == bucket_of(longest_free_run(used)))
+		return;
+	bucket_remove(arena, number);
 	bucket_add(arena, number);
 }
 
@@ -141,13 +172,13 @@ static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool us
 	struct snapmap_chunk *chunk = chunk_of(arena, block);
 	u32 end = block + blocks;
 	u32 number, first, last;
-	u8 old, mask;
+	u64 old, mask;
 
 	for (; block < end; block = last) {
 		number = block >> SNAPMAP_GROUP_SHIFT;
 		first = block & (SNAPMAP_GROUP_BLOCKS - 1);
 		last = min(end, (number + 1) << SNAPMAP_GROUP_SHIFT);
-		mask = (u8)(((1U << (last - block)) - 1) << first);
+		mask = GENMASK_ULL(first + last - block - 1, first);
 		old = group_of(arena, number)->used;
 		group_set_used(arena, number, used ? old | mask : old & ~mask);
 	}
@@ -180,7 +211,7 @@ static u32 slot_first(u32 slot)
 static u64 chunk_bytes(u32 blocks)
 {
 	return (u64)blocks * (SNAPMAP_BLOCK_SIZE + sizeof(struct snapmap_run)) +
-	       (u64)(blocks >> SNAPMAP_GROUP_SHIFT) * sizeof(struct snapmap_group) +
+	       (u64)group_count(blocks) * sizeof(struct snapmap_group) +
 	       sizeof(struct snapmap_chunk);
 }
 
@@ -205,10 +236,11 @@ static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, 
 	chunk->first = slot_first(slot);
 	chunk->blocks = blocks;
 	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), SNAPMAP_GFP);
-	chunk->groups = kvcalloc(chunk->blocks >> SNAPMAP_GROUP_SHIFT, sizeof(*chunk->groups),
-				 SNAPMAP_GFP);
+	chunk->groups = kvcalloc(group_count(blocks), sizeof(*chunk->groups), SNAPMAP_GFP);
 	if (!chunk->runs || !chunk->groups)
 		goto fail;
+	if (blocks % SNAPMAP_GROUP_BLOCKS)
+		chunk->groups[group_count(blocks) - 1].used = ~0ULL << blocks % SNAPMAP_GROUP_BLOCKS;
 	chunk->data = arena->backing->alloc(arena, (size_t)chunk->first << SNAPMAP_BLOCK_SHIFT,
 					    (size_t)chunk->blocks << SNAPMAP_BLOCK_SHIFT);
 	if (!chunk->data)
@@ -228,16 +260,18 @@ static void show_chunk(struct snapmap_arena *arena, u32 slot, struct snapmap_chu
 			      (size_t)slot_blocks(slot) << SNAPMAP_BLOCK_SHIFT);
 }
 
-/* How many blocks, in whole groups, the limit leaves for a chunk at @slot. */
+/* How many blocks, in whole pages, the limit leaves for a chunk at @slot. */
 static u32 blocks_within_limit(const struct snapmap_arena *arena, u32 slot)
 {
-	const u32 bytes = chunk_bytes(SNAPMAP_GROUP_BLOCKS) - chunk_bytes(0);
-	u64 used = arena->resident + chunk_bytes(0);
-	u64 groups = used < arena->limit ? div_u64(arena->limit - used, bytes) : 0;
+	u64 left = arena->limit - min(arena->resident, arena->limit);
+	u32 blocks = min_t(u64, left >> SNAPMAP_BLOCK_SHIFT, slot_blocks(slot));
 
 	if (snapmap_broken(SNAPMAP_BREAK_LIMIT))
 		return slot_blocks(slot);
-	return min_t(u64, groups << SNAPMAP_GROUP_SHIFT, slot_blocks(slot));
+	blocks -= blocks % SNAPMAP_PAGE_BLOCKS;
+	while (blocks && chunk_bytes(blocks) > left)
+		blocks -= SNAPMAP_PAGE_BLOCKS;
+	return blocks;
 }
 
 /* Populates the chunk at @slot, with room for a run of @want blocks. */
@@ -351,39 +385,52 @@ static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
 	return err;
 }
 
+/* Looks into so many groups that may have a row that is long enough. */
+#define TRIES	8
+
+/*
+ * First block of a free row inside one group, 0 when there is none. For more
+ * than eight blocks, a few groups of the bucket before the sure ones are tried.
+ */
 static u32 find_small(struct snapmap_arena *arena, u32 blocks)
 {
-	u32 length, number;
+	u32 sure = bucket_for(blocks);
+	u32 bucket, number, tries;
+	u64 runs;
 
-	for (length = blocks; length <= SNAPMAP_GROUP_BLOCKS; length++) {
-		number = arena->bucket[length];
-		if (number)
-			return (number << SNAPMAP_GROUP_SHIFT) +
-			       __ffs(free_runs(group_of(arena, number)->used, blocks));
+	for (bucket = bucket_of(blocks); bucket < SNAPMAP_BUCKETS; bucket++) {
+		number = arena->bucket[bucket];
+		for (tries = bucket < sure ? TRIES : 1; tries && number != SNAPMAP_NO_GROUP; tries--) {
+			runs = free_runs(group_of(arena, number)->used, blocks);
+			if (runs)
+				return (number << SNAPMAP_GROUP_SHIFT) + __ffs64(runs);
+			number = group_of(arena, number)->next;
+		}
 	}
 	return 0;
 }
 
-/* First block of @want free groups in a row, 0 when there are none. */
-static u32 find_in_chunk(const struct snapmap_chunk *chunk, u32 want)
+/* First block of a free row that begins with a group and is longer than one, or 0. */
+static u32 find_in_chunk(const struct snapmap_chunk *chunk, u32 blocks)
 {
-	u32 groups = chunk->blocks >> SNAPMAP_GROUP_SHIFT;
+	u64 rest = (1ULL << blocks % SNAPMAP_GROUP_BLOCKS) - 1;
+	u32 whole = blocks / SNAPMAP_GROUP_BLOCKS;
+	u32 count = group_count(chunk->blocks);
 	u32 row = 0;
 	u32 i;
 
-	if (chunk->free_groups < want)
+	if (chunk->free_groups < whole)
 		return 0;
-	for (i = 0; i < groups; i++) {
-		row = chunk->groups[i].used ? 0 : row + 1;
-		if (row == want)
-			return chunk->first + ((i + 1 - want) << SNAPMAP_GROUP_SHIFT);
+	for (i = 0; i <= count; i++) {
+		if (row >= whole && (!rest || (i < count && !(chunk->groups[i].used & rest))))
+			return chunk->first + ((i - whole) << SNAPMAP_GROUP_SHIFT);
+		row = i < count && !chunk->groups[i].used ? row + 1 : 0;
 	}
 	return 0;
 }
 
 static u32 find_large(struct snapmap_arena *arena, u32 blocks)
 {
-	u32 want = DIV_ROUND_UP(blocks, SNAPMAP_GROUP_BLOCKS);
 	u32 slot = arena->large_hint;
 	u32 block, i;
 
@@ -392,7 +439,7 @@ static u32 find_large(struct snapmap_arena *arena, u32 blocks)
 			slot = 0;
 		if (!arena->chunks[slot])
 			continue;
-		block = find_in_chunk(arena->chunks[slot], want);
+		block = find_in_chunk(arena->chunks[slot], blocks);
 		if (block) {
 			arena->large_hint = slot;
 			return block;
@@ -404,7 +451,7 @@ static u32 find_large(struct snapmap_arena *arena, u32 blocks)
 /**
  * snapmap_arena_alloc() - allocate a run of blocks
  * @arena: the arena
- * @blocks: its length, 1 to SNAPMAP_CHUNK_BLOCKS; at most 8 lie in one group
+ * @blocks: its length, 1 to SNAPMAP_CHUNK_BLOCKS; up to 64 lie in one group
  * @birth: version of the snapshot that it is for
  * @err: out, on failure only: -ENOSPC at the limit, -ENOMEM without memory
  *
@@ -528,6 +575,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 	arena->slots = 5 + chunks;
 	arena->resident = arena->slots * sizeof(*arena->chunks);
 	init_rwsem(&arena->show_lock);
+	memset32(arena->bucket, SNAPMAP_NO_GROUP, SNAPMAP_BUCKETS);
 	arena->chunks = kvcalloc(arena->slots, sizeof(*arena->chunks), SNAPMAP_GFP);
 	if (!arena->chunks)
 		return -ENOMEM;
@@ -536,11 +584,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 		kvfree(arena->chunks);
 		return err;
 	}
-	arena->chunks[0]->groups[0].used = 0xff;
-	arena->chunks[0]->free_groups--;
-	arena->chunks[0]->used = SNAPMAP_CONTROL_BLOCKS;
-	arena->used = SNAPMAP_CONTROL_BLOCKS;
-	arena->free -= SNAPMAP_CONTROL_BLOCKS;
+	mark_run(arena, 0, SNAPMAP_CONTROL_BLOCKS, true);
 	return 0;
 }
 

@@ -10,8 +10,17 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
-#define SNAPMAP_GROUP_SHIFT	3	/* blocks of a group: 4 KiB, one page */
-#define SNAPMAP_GROUP_BLOCKS	8U
+#define SNAPMAP_GROUP_SHIFT	6	/* blocks of a group: a bit each of a word */
+#define SNAPMAP_GROUP_BLOCKS	64U
+#define SNAPMAP_PAGE_BLOCKS	8U	/* 4 KiB: chunks are whole pages */
+#define SNAPMAP_NO_GROUP	U32_MAX
+
+/*
+ * Groups are listed by their longest free run: 0 to 8 blocks, each length by
+ * itself, then 9 to 15, 16 to 31, 32 to 63 and 64.
+ */
+#define SNAPMAP_BUCKET_EXACT	8
+#define SNAPMAP_BUCKETS		13
 #define SNAPMAP_CHUNK_BLOCKS	4096U	/* 2 MiB: a full-size chunk */
 #define SNAPMAP_CHUNK_SMALL	128U	/* 64 KiB: the first chunk */
 
@@ -65,11 +74,18 @@ struct snapmap_runlist {
 	u64 blocks;
 };
 
-/* Eight blocks; @prev and @next are group numbers in a bucket's list, 0 at the ends. */
+/**
+ * struct snapmap_group - what is known of 64 blocks
+ * @used: a bit for each block; those that the last group of a chunk lacks are set
+ * @prev: group number in a bucket's list, SNAPMAP_NO_GROUP at its begin
+ * @next: likewise, at its end
+ * @bucket: which one
+ */
 struct snapmap_group {
+	u64 used;
 	u32 prev;
 	u32 next;
-	u8 used;		/* a bit for each block */
+	u8 bucket;
 };
 
 struct snapmap_chunk {
@@ -92,7 +108,7 @@ struct snapmap_chunk {
  * @used: blocks in use
  * @free: blocks populated and not in use
  * @keep: free blocks that trimming leaves, besides an eighth of what is in use
- * @bucket: for each length, a list of the groups whose longest free run it is
+ * @bucket: first group of each bucket's list
  * @large_hint: chunk in which the last large run was found
  * @slots: length of @chunks
  * @show_lock: orders a change of @chunks against faults that look at it
@@ -112,7 +128,7 @@ struct snapmap_arena {
 	u64 used;
 	u64 free;
 	u64 keep;
-	u32 bucket[SNAPMAP_GROUP_BLOCKS + 1];
+	u32 bucket[SNAPMAP_BUCKETS];
 	u32 large_hint;
 	u32 slots;
 	struct rw_semaphore show_lock;

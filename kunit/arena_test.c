@@ -273,15 +273,22 @@ static u32 take_all(struct snapmap_arena *arena, u32 blocks)
 static void test_gaps_are_filled(struct kunit *test)
 {
 	struct snapmap_arena *arena = test->priv;
-	u32 group, run;
 	int err;
 
-	/* Five blocks of each group of the first chunk: gaps of three. */
-	for (group = 1; group < SNAPMAP_CHUNK_SMALL / SNAPMAP_GROUP_BLOCKS; group++) {
-		run = snapmap_arena_alloc(arena, 5, 2, &err);
-		KUNIT_ASSERT_EQ(test, run, group * SNAPMAP_GROUP_BLOCKS);
-	}
-	KUNIT_EXPECT_EQ(test, take_all(arena, 3), group - 1);
+	/* Of each of the two groups of the first chunk, all but three blocks. */
+	KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 53, 2, &err), SNAPMAP_CONTROL_BLOCKS + 0U);
+	KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 61, 2, &err), SNAPMAP_GROUP_BLOCKS);
+	KUNIT_EXPECT_EQ(test, take_all(arena, 3), 2U);
+	KUNIT_EXPECT_EQ(test, arena->chunks[0]->used, SNAPMAP_CHUNK_SMALL);
+}
+
+/* Leaves of odd sizes are packed one behind the other, across pages. */
+static void test_odd_sizes_are_packed(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+
+	KUNIT_EXPECT_EQ(test, take_all(arena, 5), 11U + 12U);
+	take_all(arena, 1);
 	KUNIT_EXPECT_EQ(test, arena->chunks[0]->used, SNAPMAP_CHUNK_SMALL);
 }
 
@@ -289,16 +296,43 @@ static void test_gaps_are_filled(struct kunit *test)
 static void test_best_fit(struct kunit *test)
 {
 	struct snapmap_arena *arena = test->priv;
-	u32 seven, four;
+	u32 end = SNAPMAP_GROUP_BLOCKS;
+	u32 run;
 	int err;
 
-	seven = snapmap_arena_alloc(arena, 7, 2, &err);
-	four = snapmap_arena_alloc(arena, 4, 2, &err);
-	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), seven + 7);
-	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 2, 2, &err), four + 4);
-	snapmap_arena_free(arena, seven);
-	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 2, 2, &err), four + 6);
-	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 6, 2, &err), seven);
+	run = snapmap_arena_alloc(arena, 54, 2, &err);		/* leaves 2 */
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 60, 2, &err), end);	/* leaves 4 */
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), end - 2);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 3, 2, &err), 2 * end - 4);
+	snapmap_arena_free(arena, run);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), 2 * end - 1);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 54, 2, &err), run);
+}
+
+/* Each length of a free run, at each place of a group, is found by its bucket. */
+static void test_every_free_run_is_found(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 fill, length, before, after, run;
+	int err;
+
+	fill = snapmap_arena_alloc(arena, SNAPMAP_GROUP_BLOCKS - SNAPMAP_CONTROL_BLOCKS, 2, &err);
+	KUNIT_ASSERT_NE(test, fill, 0U);
+	for (length = 1; length <= SNAPMAP_GROUP_BLOCKS; length++) {
+		for (before = 0; before + length <= SNAPMAP_GROUP_BLOCKS; before++) {
+			after = SNAPMAP_GROUP_BLOCKS - before - length;
+			run = before ? snapmap_arena_alloc(arena, before, 2, &err) : 0;
+			fill = snapmap_arena_alloc(arena, length, 2, &err);
+			after = after ? snapmap_arena_alloc(arena, after, 2, &err) : 0;
+			snapmap_arena_free(arena, fill);
+			KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, length, 2, &err), fill);
+			snapmap_arena_free(arena, fill);
+			if (run)
+				snapmap_arena_free(arena, run);
+			if (after)
+				snapmap_arena_free(arena, after);
+		}
+	}
 }
 
 #define RUNS	256
@@ -404,6 +438,8 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_least_and_greatest_limit),
 	KUNIT_CASE(test_run_lengths),
 	KUNIT_CASE(test_gaps_are_filled),
+	KUNIT_CASE(test_odd_sizes_are_packed),
+	KUNIT_CASE(test_every_free_run_is_found),
 	KUNIT_CASE(test_best_fit),
 	KUNIT_CASE(test_random_runs),
 	KUNIT_CASE(test_runlists),

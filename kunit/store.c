@@ -157,7 +157,7 @@ static u64 digest_chunk(const struct snapmap_chunk *chunk, u64 digest)
 
 	for (block = 0; block < chunk->blocks; block++)
 		if (chunk->groups[block >> SNAPMAP_GROUP_SHIFT].used &
-		    1U << (block & (SNAPMAP_GROUP_BLOCKS - 1)))
+		    1ULL << (block & (SNAPMAP_GROUP_BLOCKS - 1)))
 			digest = xxh64(chunk->data + ((size_t)block << SNAPMAP_BLOCK_SHIFT),
 				       SNAPMAP_BLOCK_SIZE, digest + chunk->first + block);
 	return digest;

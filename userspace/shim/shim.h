@@ -33,6 +33,7 @@ typedef int64_t s64;
 #define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
+#define U32_MAX UINT32_MAX
 #define U64_MAX UINT64_MAX
 
 #define min(a, b)	  ((a) < (b) ? (a) : (b))
@@ -52,6 +53,7 @@ typedef int64_t s64;
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define __ffs(x)		      ((u32)__builtin_ctzl(x))
 #define __ffs64(x)		      ((u32)__builtin_ctzll(x))
+#define GENMASK_ULL(h, l)	      (~0ULL >> (63 - (h)) & ~0ULL << (l))
 #define hweight64(x)		      ((u32)__builtin_popcountll(x))
 #define div_u64(a, b)		      ((u64)(a) / (u32)(b))
 #define ilog2(x)		      (63 - __builtin_clzll(x))
@@ -167,6 +169,12 @@ struct mem_cgroup;
 static inline struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg)
 {
 	return memcg;
+}
+
+static inline void memset32(u32 *to, u32 value, size_t count)
+{
+	while (count--)
+		*to++ = value;
 }
 
 static inline long strscpy(void *to, const char *from, size_t size)
