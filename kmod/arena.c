@@ -76,30 +76,34 @@ static u64 free_runs(u64 used, u32 blocks)
 	return mask;
 }
 
-/* Finds the longest run by halving: of 32 blocks or not, of 16 more or not... */
-static u32 longest_free_run(u64 used)
-{
-	u64 runs[6] = { ~used };	/* where runs of at least 2^i blocks begin */
-	u64 found = ~0ULL;
-	u32 length = 0;
-	int i;
-
-	if (!used)
-		return SNAPMAP_GROUP_BLOCKS;
-	for (i = 1; i < 6; i++)
-		runs[i] = runs[i - 1] & runs[i - 1] >> (1 << (i - 1));
-	while (i--) {
-		if (!(found & runs[i] >> length))
-			continue;
-		found &= runs[i] >> length;
-		length += 1 << i;
-	}
-	return length;
-}
-
+/* The bucket of groups whose longest free run is of @length blocks. */
 static u32 bucket_of(u32 length)
 {
 	return length <= SNAPMAP_BUCKET_EXACT ? length : 6 + ilog2(length);
+}
+
+/* That of a group: its longest free run, found by halving. */
+static u32 bucket_of_used(u64 used)
+{
+	u64 one = ~used;			/* where runs of at least one block begin */
+	u64 two = one & one >> 1;
+	u64 four = two & two >> 2;
+	u64 eight = four & four >> 4;
+	u64 sixteen = eight & eight >> 8;
+
+	if (!used)
+		return bucket_of(SNAPMAP_GROUP_BLOCKS);
+	if (sixteen)
+		return bucket_of(sixteen & sixteen >> 16 ? 32 : 16);
+	if (eight)
+		return eight & one >> 8 ? 9 : 8;
+	if (four & two >> 4)
+		return four & two >> 4 & one >> 6 ? 7 : 6;
+	if (four)
+		return four & one >> 4 ? 5 : 4;
+	if (two)
+		return two & one >> 2 ? 3 : 2;
+	return one ? 1 : 0;
 }
 
 /* The first bucket whose groups all have a free run of @blocks. */
@@ -113,7 +117,7 @@ static void bucket_add(struct snapmap_arena *arena, u32 number)
 	struct snapmap_group *group = group_of(arena, number);
 	u32 *head;
 
-	group->bucket = bucket_of(longest_free_run(group->used));
+	group->bucket = bucket_of_used(group->used);
 	head = &arena->bucket[group->bucket];
 	group->prev = SNAPMAP_NO_GROUP;
 	group->next = *head;
@@ -160,7 +164,7 @@ static void group_set_used(struct snapmap_arena *arena, u32 number, u64 used)
 
 	chunk->free_groups += !used - !group->used;
 	group->used = used;
-	if (group->bucket == bucket_of(longest_free_run(used)))
+	if (group->bucket == bucket_of_used(used))
 		return;
 	bucket_remove(arena, number);
 	bucket_add(arena, number);
