@@ -86,23 +86,23 @@ static u32 bucket_of(u32 length)
 static u32 bucket_of_used(u64 used)
 {
 	u64 one = ~used;			/* where runs of at least one block begin */
-	u64 two = one & one >> 1;
-	u64 four = two & two >> 2;
-	u64 eight = four & four >> 4;
-	u64 sixteen = eight & eight >> 8;
+	u64 two = one & (one >> 1);
+	u64 four = two & (two >> 2);
+	u64 eight = four & (four >> 4);
+	u64 sixteen = eight & (eight >> 8);
 
 	if (!used)
 		return bucket_of(SNAPMAP_GROUP_BLOCKS);
 	if (sixteen)
-		return bucket_of(sixteen & sixteen >> 16 ? 32 : 16);
+		return bucket_of(sixteen & (sixteen >> 16) ? 32 : 16);
 	if (eight)
-		return eight & one >> 8 ? 9 : 8;
-	if (four & two >> 4)
-		return four & two >> 4 & one >> 6 ? 7 : 6;
+		return eight & (one >> 8) ? 9 : 8;
+	if (four & (two >> 4))
+		return four & (two >> 4) & (one >> 6) ? 7 : 6;
 	if (four)
-		return four & one >> 4 ? 5 : 4;
+		return four & (one >> 4) ? 5 : 4;
 	if (two)
-		return two & one >> 2 ? 3 : 2;
+		return two & (one >> 2) ? 3 : 2;
 	return one ? 1 : 0;
 }
 
@@ -234,6 +234,7 @@ static void chunk_free(struct snapmap_arena *arena, struct snapmap_chunk *chunk)
 static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, u32 blocks)
 {
 	struct snapmap_chunk *chunk = kzalloc(sizeof(*chunk), SNAPMAP_GFP);
+	u32 part = blocks % SNAPMAP_GROUP_BLOCKS;
 
 	if (!chunk)
 		return NULL;
@@ -243,8 +244,8 @@ static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, 
 	chunk->groups = kvcalloc(group_count(blocks), sizeof(*chunk->groups), SNAPMAP_GFP);
 	if (!chunk->runs || !chunk->groups)
 		goto fail;
-	if (blocks % SNAPMAP_GROUP_BLOCKS)
-		chunk->groups[group_count(blocks) - 1].used = ~0ULL << blocks % SNAPMAP_GROUP_BLOCKS;
+	if (part)
+		chunk->groups[group_count(blocks) - 1].used = ~0ULL << part;
 	chunk->data = arena->backing->alloc(arena, (size_t)chunk->first << SNAPMAP_BLOCK_SHIFT,
 					    (size_t)chunk->blocks << SNAPMAP_BLOCK_SHIFT);
 	if (!chunk->data)
@@ -404,7 +405,8 @@ static u32 find_small(struct snapmap_arena *arena, u32 blocks)
 
 	for (bucket = bucket_of(blocks); bucket < SNAPMAP_BUCKETS; bucket++) {
 		number = arena->bucket[bucket];
-		for (tries = bucket < sure ? TRIES : 1; tries && number != SNAPMAP_NO_GROUP; tries--) {
+		tries = bucket < sure ? TRIES : 1;
+		for (; tries && number != SNAPMAP_NO_GROUP; tries--) {
 			runs = free_runs(group_of(arena, number)->used, blocks);
 			if (runs)
 				return (number << SNAPMAP_GROUP_SHIFT) + __ffs64(runs);

@@ -8,13 +8,17 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "batch.h"
 #include "broken.h"
+#include "bulk.h"
 
 /*
  * The part of a batch that is in the kernel: @data[@pos..@end), of @size bytes
@@ -104,6 +108,37 @@ static int check_condition(struct snapmap_build *build, const struct snapmap_op 
 	return holds ? 0 : -ECANCELED;
 }
 
+static u32 op_bytes(const struct snapmap_op *op)
+{
+	return ALIGN(sizeof(*op) + op->key_len + op->value_len, 8);
+}
+
+/*
+ * Takes the next operation off the window, and checks it. Its key and value stay
+ * where they are until the next call.
+ */
+static int next_op(struct snapmap_update *update, struct window *window, struct snapmap_op *op,
+		   struct snapmap_key *key)
+{
+	int err;
+
+	err = window_fill(window, sizeof(*op));
+	if (err)
+		return err;
+	memcpy(op, window->data + window->pos, sizeof(*op));
+	err = check_op(op, update->flags);
+	if (err)
+		return err;
+	err = window_fill(window, op_bytes(op));
+	if (err)
+		return err;
+	key->data = window->data + window->pos + sizeof(*op);
+	key->len = op->key_len;
+	key->hash = snapmap_hash(update->next.build.seed, key->data, key->len);
+	window->pos += op_bytes(op);
+	return 0;
+}
+
 /* Takes the next operation off the window and applies it. */
 static int apply_op(struct snapmap_update *update, struct window *window)
 {
@@ -111,25 +146,11 @@ static int apply_op(struct snapmap_update *update, struct window *window)
 	struct snapmap_build *build = &update->next.build;
 	struct snapmap_key key;
 	struct snapmap_op op;
-	u32 bytes;
 	int err;
 
-	err = window_fill(window, sizeof(op));
-	if (err)
-		return err;
-	memcpy(&op, window->data + window->pos, sizeof(op));
-	err = check_op(&op, update->flags);
-	if (err)
-		return err;
-	bytes = ALIGN(sizeof(op) + op.key_len + op.value_len, 8);
-	err = window_fill(window, bytes);
-	if (err)
-		return err;
-	key.data = window->data + window->pos + sizeof(op);
-	key.len = op.key_len;
-	key.hash = snapmap_hash(build->seed, key.data, key.len);
-	window->pos += bytes;
-	err = check_condition(build, &op, &key);
+	err = next_op(update, window, &op, &key);
+	if (!err)
+		err = check_condition(build, &op, &key);
 	if (err)
 		return err;
 	if (op.opcode == SNAPMAP_OP_PUT) {
@@ -150,7 +171,11 @@ static bool is_fault_of_op(int err)
 	return err == -ECANCELED || err == -EINVAL || err == -EMSGSIZE;
 }
 
-static int apply_all(struct snapmap_update *update, struct window *window)
+typedef int (*each_fn)(struct snapmap_update *update, struct window *window, void *data);
+
+/* Calls @each for every operation, which it takes off the window. */
+static int walk_ops(struct snapmap_update *update, struct window *window, each_fn each,
+		       void *data)
 {
 	u64 index;
 	int err;
@@ -160,7 +185,7 @@ static int apply_all(struct snapmap_update *update, struct window *window)
 		err = index % SNAPMAP_TICK_OPS ? 0 : snapmap_update_tick(update);
 		if (err)
 			return err;
-		err = apply_op(update, window);
+		err = each(update, window, data);
 		if (err) {
 			if (is_fault_of_op(err))
 				update->failed_op = index;
@@ -168,6 +193,117 @@ static int apply_all(struct snapmap_update *update, struct window *window)
 		}
 	}
 	return 0;
+}
+
+/* ------------------------------------------------------------- in bulk */
+
+/* The shortest operation: a key of one byte. */
+#define OP_MIN		24
+/* For larger batches the notes took too much; smaller ones gain nothing, but tests want them. */
+#define BULK_MAX	SZ_1G
+#ifdef SNAPMAP_TEST
+#define BULK_MIN	1
+#else
+#define BULK_MIN	SZ_16K
+#endif
+
+struct bulk_batch {
+	struct snapmap_bulk bulk;
+	struct snapmap_update *update;
+	struct window *window;
+	u64 reads;
+};
+
+/* Notes of the next operation what must be known to build in bulk. */
+static int note_op(struct snapmap_update *update, struct window *window, void *data)
+{
+	u64 at = window->read - (window->end - window->pos);
+	struct bulk_batch *batch = data;
+	struct snapmap_bulk_op *note = &batch->bulk.notes->ops[batch->bulk.count];
+	struct snapmap_item item = {};
+	struct snapmap_key key;
+	struct snapmap_op op;
+	int err;
+
+	err = next_op(update, window, &op, &key);
+	if (err)
+		return err;
+	item.key_len = op.key_len;
+	item.value_len = op.value_len;
+	item.block = !snapmap_value_is_inline(op.key_len, op.value_len);
+	note->hash = key.hash;
+	note->at = at;
+	note->granules = snapmap_item_granules(&item);
+	note->words = op_bytes(&op) / 8;
+	batch->bulk.count++;
+	return 0;
+}
+
+/* Reads a noted operation again; what differs from its note is not what was checked. */
+static int read_noted(void *data, const struct snapmap_bulk_op *note, struct snapmap_key *key,
+		      const void **value, u32 *value_len)
+{
+	struct bulk_batch *batch = data;
+	struct window *window = batch->window;
+	u32 bytes = note->words * 8;
+	struct snapmap_op op;
+	int err;
+
+	err = batch->reads++ % SNAPMAP_TICK_OPS ? 0 : snapmap_update_tick(batch->update);
+	if (!err)
+		err = window->source->read(window->source, note->at, window->data, bytes);
+	if (err)
+		return err;
+	window->read = note->at + bytes;
+	window->pos = 0;
+	window->end = bytes;
+	err = next_op(batch->update, window, &op, key);
+	if (err)
+		return err;
+	if (op_bytes(&op) != bytes || key->hash != note->hash)
+		return -EINVAL;
+	batch->update->next.snapshot->puts++;
+	*value = key->data + key->len;
+	*value_len = op.value_len;
+	return 0;
+}
+
+static int apply_in_bulk(struct snapmap_update *update, struct window *window,
+			 struct snapmap_bulk_notes *notes)
+{
+	struct bulk_batch batch = {
+		.bulk = {
+			.build = &update->next.build,
+			.notes = notes,
+			.read = read_noted,
+			.data = &batch,
+		},
+		.update = update,
+		.window = window,
+	};
+	int err = walk_ops(update, window, note_op, &batch);
+
+	return err ?: snapmap_bulk_build(&batch.bulk);
+}
+
+static int apply_one(struct snapmap_update *update, struct window *window, void *data)
+{
+	return apply_op(update, window);
+}
+
+static int apply_all(struct snapmap_update *update, struct window *window)
+{
+	u64 bytes = window->source->bytes;
+	struct snapmap_bulk_notes *notes = NULL;
+	int err;
+
+	if (update->flags & SNAPMAP_COMMIT_REPLACE && bytes >= BULK_MIN && bytes <= BULK_MAX)
+		notes = kvmalloc(struct_size(notes, ops, div_u64(bytes, OP_MIN)), SNAPMAP_GFP);
+	if (!notes)
+		return walk_ops(update, window, apply_one, NULL);
+	err = apply_in_bulk(update, window, notes);
+	kvfree(notes);
+	return err;
 }
 
 /**

@@ -213,6 +213,19 @@ static int split_leaf(struct snapmap_build *build, const struct snapmap_path *pa
 	return 0;
 }
 
+static struct snapmap_item item_for(const struct snapmap_build *build,
+				    const struct snapmap_key *key, const void *value, u32 value_len)
+{
+	return (struct snapmap_item){
+		.hash = key->hash,
+		.key = key->data,
+		.key_len = key->len,
+		.value = value,
+		.value_len = value_len,
+		.version = build->version,
+	};
+}
+
 /* Copies a value that does not fit into a leaf to a run of its own. */
 static int store_value(struct snapmap_build *build, struct snapmap_item *item)
 {
@@ -263,14 +276,7 @@ int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *ke
 int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key, const void *value,
 		      u32 value_len)
 {
-	struct snapmap_item item = {
-		.hash = key->hash,
-		.key = key->data,
-		.key_len = key->len,
-		.value = value,
-		.value_len = value_len,
-		.version = build->version,
-	};
+	struct snapmap_item item = item_for(build, key, value, value_len);
 	struct snapmap_path path;
 	int err = 0;
 	int tries;
@@ -292,6 +298,76 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 	if (item.block)
 		snapmap_arena_free(build->arena, item.block);
 	return err ?: -EOVERFLOW;
+}
+
+/**
+ * snapmap_build_add_leaf() - put a leaf where there is none yet
+ * @build: the build
+ * @hash: hash of one of the keys that it is for
+ * @depth: hash bits that they have in common, and no other keys
+ * @granules: what their entries will take; not 0
+ * @ref: out: its reference
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM; -ENOSPC; -EOVERFLOW. After a failure the build can only be
+ *	aborted.
+ */
+int snapmap_build_add_leaf(struct snapmap_build *build, u64 hash, u32 depth, u32 granules,
+			   u32 *ref)
+{
+	struct snapmap_path path;
+	u32 bits = 0;
+	int err;
+
+	do {
+		err = snapmap_trie_descend(build, hash, &path);
+		if (err)
+			return err;
+		if (path.levels)
+			bits = path.step[path.levels - 1].pos + path.step[path.levels - 1].bits;
+		if (bits < depth)
+			err = snapmap_trie_deepen(build, &path);
+	} while (!err && bits < depth);
+	if (err)
+		return err;
+	*ref = new_leaf(build, granules, &err);
+	if (!*ref)
+		return err;
+	memset(leaf_at(build, *ref), SNAPMAP_TAG_FREE,
+	       snapmap_leaf_blocks(*ref) * SNAPMAP_BLOCK_GRANULES);
+	snapmap_path_add_leaf(build, &path, bits - depth, *ref);
+	return 0;
+}
+
+/**
+ * snapmap_build_append() - write an entry into a leaf that has just been added
+ * @build: the build
+ * @ref: the leaf
+ * @key: the key, which is not in the table
+ * @value: the value
+ * @value_len: its length, at most SNAPMAP_VALUE_MAX
+ *
+ * Context: may sleep.
+ * Return: 0; -EAGAIN when the leaf has no room, with nothing changed; -ENOMEM;
+ *	-ENOSPC. After the last two the build can only be aborted.
+ */
+int snapmap_build_append(struct snapmap_build *build, u32 ref, const struct snapmap_key *key,
+			 const void *value, u32 value_len)
+{
+	struct snapmap_item item = item_for(build, key, value, value_len);
+	int err = 0;
+
+	if (!snapmap_value_is_inline(key->len, value_len))
+		err = store_value(build, &item);
+	if (err)
+		return err;
+	if (snapmap_leaf_add(leaf_at(build, ref), snapmap_leaf_blocks(ref), &item)) {
+		account(build, key->len, value_len, 1);
+		return 0;
+	}
+	if (item.block)
+		snapmap_arena_free(build->arena, item.block);
+	return -EAGAIN;
 }
 
 /*

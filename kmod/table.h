@@ -51,6 +51,10 @@ struct snapmap_build {
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);
 int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key,
 		      const void *value, u32 value_len);
+int snapmap_build_add_leaf(struct snapmap_build *build, u64 hash, u32 depth, u32 granules,
+			   u32 *ref);
+int snapmap_build_append(struct snapmap_build *build, u32 ref, const struct snapmap_key *key,
+			 const void *value, u32 value_len);
 int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *key);
 void snapmap_build_clear(struct snapmap_build *build);
 void snapmap_build_finish(struct snapmap_build *build);

@@ -193,6 +193,27 @@ void snapmap_path_set_leaf(struct snapmap_build *build, const struct snapmap_pat
 }
 
 /**
+ * snapmap_path_add_leaf() - put a leaf where a path leads to none
+ * @build: the build
+ * @path: the path
+ * @lag: hash bits that the lowest inner node looks at and the leaf does not need
+ * @ref: reference of the leaf
+ */
+void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 lag,
+			   u32 ref)
+{
+	struct snapmap_step last;
+	u32 size = 1U << lag;
+
+	if (!path->levels) {
+		set_root(build, ref, 0, 0);
+		return;
+	}
+	last = path->step[path->levels - 1];
+	snapmap_step_set(&last, snapmap_step_first(&last, size), size, ref);
+}
+
+/**
  * snapmap_trie_descend() - go down to the leaf of a hash
  * @build: the build
  * @hash: the hash

@@ -52,6 +52,7 @@ typedef int64_t s64;
 #define BUILD_BUG_ON(cond)	      _Static_assert(!(cond), #cond)
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define __ffs(x)		      ((u32)__builtin_ctzl(x))
+#define __fls(x)		      ((u32)(63 - __builtin_clzll(x)))
 #define __ffs64(x)		      ((u32)__builtin_ctzll(x))
 #define GENMASK_ULL(h, l)	      (~0ULL >> (63 - (h)) & ~0ULL << (l))
 #define hweight64(x)		      ((u32)__builtin_popcountll(x))
@@ -159,10 +160,13 @@ static inline void *kvcalloc(size_t n, size_t size, int gfp)
 	return shim_should_fail() ? NULL : calloc(n, size);
 }
 
-#define kzalloc(size, gfp)  kvcalloc(1, size, gfp)
-#define kvmalloc(size, gfp) kvcalloc(1, size, gfp)
-#define kvfree(p)	    free(p)
-#define kfree(p)	    free(p)
+#define kzalloc(size, gfp)	  kvcalloc(1, size, gfp)
+#define SZ_16K			  0x4000
+#define SZ_1G			  0x40000000
+#define struct_size(p, member, n) (sizeof(*(p)) + sizeof(*(p)->member) * (n))
+#define kvmalloc(size, gfp)	  kvcalloc(1, size, gfp)
+#define kvfree(p)		  free(p)
+#define kfree(p)		  free(p)
 
 struct mem_cgroup;
 
@@ -175,6 +179,13 @@ static inline void memset32(u32 *to, u32 value, size_t count)
 {
 	while (count--)
 		*to++ = value;
+}
+
+static inline void sort(void *base, size_t count, size_t size,
+			int (*compare)(const void *a, const void *b), void *swap)
+{
+	(void)swap;
+	qsort(base, count, size, compare);
 }
 
 static inline long strscpy(void *to, const char *from, size_t size)
