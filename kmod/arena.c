@@ -112,9 +112,8 @@ static u32 bucket_for(u32 blocks)
 	return blocks <= SNAPMAP_BUCKET_EXACT ? blocks : 7 + ilog2(blocks - 1);
 }
 
-static void bucket_add(struct snapmap_arena *arena, u32 number)
+static void bucket_add(struct snapmap_arena *arena, struct snapmap_group *group, u32 number)
 {
-	struct snapmap_group *group = group_of(arena, number);
 	u32 *head;
 
 	group->bucket = bucket_of_used(group->used);
@@ -126,10 +125,8 @@ static void bucket_add(struct snapmap_arena *arena, u32 number)
 	*head = number;
 }
 
-static void bucket_remove(struct snapmap_arena *arena, u32 number)
+static void bucket_remove(struct snapmap_arena *arena, const struct snapmap_group *group)
 {
-	struct snapmap_group *group = group_of(arena, number);
-
 	if (group->next != SNAPMAP_NO_GROUP)
 		group_of(arena, group->next)->prev = group->prev;
 	if (group->prev != SNAPMAP_NO_GROUP)
@@ -145,55 +142,50 @@ static void bucket_add_chunk(struct snapmap_arena *arena, const struct snapmap_c
 	u32 i;
 
 	for (i = group_count(chunk->blocks); i--; )
-		bucket_add(arena, first + i);
+		bucket_add(arena, &chunk->groups[i], first + i);
 }
 
 static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
 {
-	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
 	u32 i;
 
 	for (i = group_count(chunk->blocks); i--; )
-		bucket_remove(arena, first + i);
+		bucket_remove(arena, &chunk->groups[i]);
 }
 
-static void group_set_used(struct snapmap_arena *arena, u32 number, u64 used)
+static void group_set_used(struct snapmap_arena *arena, struct snapmap_chunk *chunk, u32 number,
+			   u64 used)
 {
-	struct snapmap_chunk *chunk = chunk_of(arena, number << SNAPMAP_GROUP_SHIFT);
-	struct snapmap_group *group = group_of(arena, number);
+	struct snapmap_group *group = &chunk->groups[number -
+						     (chunk->first >> SNAPMAP_GROUP_SHIFT)];
 
 	chunk->free_groups += !used - !group->used;
 	group->used = used;
 	if (group->bucket == bucket_of_used(used))
 		return;
-	bucket_remove(arena, number);
-	bucket_add(arena, number);
+	bucket_remove(arena, group);
+	bucket_add(arena, group, number);
 }
 
 /* Marks a run as used or free, group by group. */
 static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool used)
 {
 	struct snapmap_chunk *chunk = chunk_of(arena, block);
+	s64 change = used ? blocks : -(s64)blocks;
 	u32 end = block + blocks;
 	u32 number, first, last;
 	u64 old, mask;
 
+	chunk->used += change;
+	WRITE_ONCE(arena->used, arena->used + change);
+	WRITE_ONCE(arena->free, arena->free - change);
 	for (; block < end; block = last) {
 		number = block >> SNAPMAP_GROUP_SHIFT;
 		first = block & (SNAPMAP_GROUP_BLOCKS - 1);
 		last = min(end, (number + 1) << SNAPMAP_GROUP_SHIFT);
 		mask = GENMASK_ULL(first + last - block - 1, first);
-		old = group_of(arena, number)->used;
-		group_set_used(arena, number, used ? old | mask : old & ~mask);
-	}
-	if (used) {
-		chunk->used += blocks;
-		WRITE_ONCE(arena->used, arena->used + blocks);
-		WRITE_ONCE(arena->free, arena->free - blocks);
-	} else {
-		chunk->used -= blocks;
-		WRITE_ONCE(arena->used, arena->used - blocks);
-		WRITE_ONCE(arena->free, arena->free + blocks);
+		old = chunk->groups[number - (chunk->first >> SNAPMAP_GROUP_SHIFT)].used;
+		group_set_used(arena, chunk, number, used ? old | mask : old & ~mask);
 	}
 }
 
