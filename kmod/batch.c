@@ -174,8 +174,7 @@ static bool is_fault_of_op(int err)
 typedef int (*each_fn)(struct snapmap_update *update, struct window *window, void *data);
 
 /* Calls @each for every operation, which it takes off the window. */
-static int walk_ops(struct snapmap_update *update, struct window *window, each_fn each,
-		       void *data)
+static int walk_ops(struct snapmap_update *update, struct window *window, each_fn each, void *data)
 {
 	u64 index;
 	int err;
@@ -239,7 +238,10 @@ static int note_op(struct snapmap_update *update, struct window *window, void *d
 	return 0;
 }
 
-/* Reads a noted operation again; what differs from its note is not what was checked. */
+/*
+ * Reads a noted operation again: its writer may have changed it meanwhile, and
+ * then what has been checked and measured is not what is here.
+ */
 static int read_noted(void *data, const struct snapmap_bulk_op *note, struct snapmap_key *key,
 		      const void **value, u32 *value_len)
 {
