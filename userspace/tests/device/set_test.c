@@ -3,6 +3,7 @@
  * set_test.c - several maps at once: transactions on them, and sets of pins
  * (promises A, C, E and F)
  */
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -424,6 +425,36 @@ static void test_set_of_pins_is_of_one_moment_A(void **state)
 	note("%llu sets of pins, %llu different ones", round, changes);
 }
 
+/* Killed at any moment of it, a transaction is in both maps or in none, and keeps nobody out. */
+static void test_killed_in_a_set_A_E_F(void **state)
+{
+	u64 kills = is_slow() ? 60 : 600, rng = seed_of_test(), changes = 0, i;
+	char seen[24] = "", last[24] = "";
+	_Atomic u32 *stop = shared_page();
+	struct maps *maps = *state;
+	u32 most_us = 20000;
+	pid_t pid;
+
+	for (i = 0; i < kills || changes < 10; i++) {
+		pid = child_start();
+		if (!pid)
+			_exit(write_pairs(maps, stop));
+		nap(random_below(&rng, most_us));
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		look_at_pair(maps, i, seen);
+		assert_int_equal(put_nowait(maps->fd[i % 2], "alone", seen), 0);
+		if (strcmp(seen, last))
+			changes++;
+		else
+			most_us += 1000; /* a slow machine */
+		strcpy(last, seen);
+	}
+	note("%llu kills, %llu of them after a commit", i, changes);
+	assert_no_leak(maps->fd[0]);
+	assert_no_leak(maps->fd[1]);
+}
+
 static const struct CMUnitTest tests[] = {
 	set_case(test_all_maps_are_committed_A),
 	set_case(test_fault_in_one_map_A_F),
@@ -434,6 +465,7 @@ static const struct CMUnitTest tests[] = {
 	plain_test(test_as_many_maps_as_there_may_be),
 	set_case(test_what_cannot_be_pinned_F_H),
 	set_case(test_set_of_pins_is_of_one_moment_A),
+	set_case(test_killed_in_a_set_A_E_F),
 	caught_test("set", test_set_of_pins_is_of_one_moment_A),
 	plain_test(test_nothing_is_left_G),
 };
