@@ -20,6 +20,7 @@ const std::vector<Section> &sections()
 		{ "beside", "look-ups beside a writer of 1,000 commits a second", run_beside },
 		{ "readers", "one and two readers, threads and processes", run_readers },
 		{ "visible", "the time from a commit until it is seen", run_visible },
+		{ "hash", "hashing a key", run_hash },
 	};
 
 	return all;

@@ -27,6 +27,7 @@ void run_pin(const Options &options, Tsv &tsv);
 void run_beside(const Options &options, Tsv &tsv);
 void run_readers(const Options &options, Tsv &tsv);
 void run_visible(const Options &options, Tsv &tsv);
+void run_hash(const Options &options, Tsv &tsv);
 
 /* Checks all answers of all peers that are asked for, in TAP; false when one is wrong. */
 bool run_verify(const Options &options);
