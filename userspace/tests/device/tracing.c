@@ -19,18 +19,22 @@
 
 static int switch_fd = -1;
 
-static bool write_file(const char *file, const char *text)
+static bool write_path(const char *path, const char *text)
 {
-	char path[160];
-	ssize_t written;
-	int fd;
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ssize_t written = write(fd, text, strlen(text));
 
-	snprintf(path, sizeof(path), INSTANCE "/%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	written = write(fd, text, strlen(text));
 	if (fd >= 0)
 		close(fd);
 	return written == (ssize_t)strlen(text);
+}
+
+static bool write_file(const char *file, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), INSTANCE "/%s", file);
+	return write_path(path, text);
 }
 
 static bool enable(const char *event)
@@ -50,6 +54,12 @@ bool tracing_begin(enum traced what)
 {
 	if (access(TRACEFS "/instances", F_OK))
 		mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	/*
+	 * Nobody wants the names of tasks. To know them the kernel patches its
+	 * scheduler at every begin and end, and emulated CPUs may trip over that.
+	 */
+	if (!write_path(TRACEFS "/options/record-cmd", "0"))
+		return false;
 	if (mkdir(INSTANCE, 0700))
 		return false;
 	if (!write_file("tracing_on", "0"))
