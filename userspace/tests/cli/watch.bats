@@ -228,13 +228,13 @@ same_as() {
 @test "watch: a watcher whose pin is revoked says that it cannot go on" {
 	snapmap destroy "$M"
 	snapmap create "$M" --limit 768K --pins revoke
-	seq 3600 | awk -v OFS='\t' '{ print $1, "value " $1 }' | snapmap load "$M" -
+	seq 4200 | awk -v OFS='\t' '{ print $1, "value " $1 }' | snapmap load "$M" -
 	snapmap watch "$M" >"$D/out" 2>"$D/err" 3>&- &
 	watcher=$!
 	lines_in "$D/out" 1
 	kill -STOP $watcher
 	for n in 1 2 3 4 5 6; do
-		seq 3600 | awk -v OFS='\t' -v n="$n" '{ print $1, "other " n " " $1 }' | snapmap load "$M" -
+		seq 4200 | awk -v OFS='\t' -v n="$n" '{ print $1, "other " n " " $1 }' | snapmap load "$M" -
 	done
 	[ "$(snapmap pins --json "$M" | jq -c 'map(.revoked)')" = '[true]' ]
 	[[ $(snapmap pins "$M") == *"snapmap  revoked" ]]
@@ -277,22 +277,22 @@ snapmap: $M: the command for version 4 was ended by signal 15; the watch goes on
 @test "watch --exec: a command gets all changes of a version, though the pin is revoked meanwhile" {
 	snapmap destroy "$M"
 	snapmap create "$M" --limit 768K --pins revoke
-	seq 3600 | awk -v OFS='\t' '{ print $1, "value " $1 }' | snapmap load "$M" -
+	seq 4200 | awk -v OFS='\t' '{ print $1, "value " $1 }' | snapmap load "$M" -
 	# More than a pipe holds. Whoever waits behind the first line keeps the watch waiting.
 	snapmap watch "$M" --exec "read -r line; : >$D/begun; until [ -e $D/go ]; do sleep 0.1; done
 		{ echo \"\$line\"; cat; } >$D/changes-\$SNAPMAP_VERSION" 2>"$D/err" 3>&- &
 	watcher=$!
 	soon eval '[[ $(snapmap pins "$M") == *snapmap ]]'
 	for n in 1 2 3 4 5 6; do
-		seq 3600 | awk -v OFS='\t' -v n="$n" '{ print $1, "a much longer other value " n " " $1 }' |
+		seq 4200 | awk -v OFS='\t' -v n="$n" '{ print $1, "a much longer other value " n " " $1 }' |
 			snapmap load "$M" -
 		soon test -e "$D/begun"
 	done
 	: >"$D/go"
 	ends_with 4 $watcher
 	[[ $(<"$D/err") == *"has been revoked to make room for commits"* ]]
-	[ "$(cat "$D"/changes-3 | wc -l)" = 3600 ]
-	[ "$(cat "$D"/changes-* | wc -l)" = 3600 ]
+	[ "$(cat "$D"/changes-3 | wc -l)" = 4200 ]
+	[ "$(cat "$D"/changes-* | wc -l)" = 4200 ]
 }
 
 @test "watch --apply --exec: a copy that follows" {
