@@ -268,14 +268,32 @@ static void fill_args(struct fuzzer *fuzzer, const struct call *call, union any_
 	}
 }
 
-/* Any of the call's members, in part or whole, becomes something else. */
+/* Stacks, the heap and libraries are in the upper half of the addresses. */
+static bool may_be_own_memory(const struct fuzzer *fuzzer, u64 address)
+{
+	u64 area = (uintptr_t)fuzzer->area;
+
+	return address > LAST_ADDRESS / 2 && address < LAST_ADDRESS - PAGE &&
+	       (address < area || address >= area + AREA);
+}
+
+/*
+ * Any of the call's members, in part or whole, becomes something else, but no
+ * address at which the kernel, rightly, would write over the fuzzer itself.
+ */
 static void perturb(struct fuzzer *fuzzer, const struct call *call, union any_args *args)
 {
 	u64 number = odd_number(fuzzer);
 	size_t width = 1U << below(fuzzer, 4);
 	size_t at = below(fuzzer, call->bytes / width) * width;
+	u8 *word = args->bytes + at / sizeof(number) * sizeof(number);
 
 	memcpy(args->bytes + at, &number, width);
+	memcpy(&number, word, sizeof(number));
+	if (may_be_own_memory(fuzzer, number)) {
+		number = NO_ADDRESS;
+		memcpy(word, &number, sizeof(number));
+	}
 }
 
 /* Most often one that the descriptor has, and often COMMIT. */
