@@ -407,14 +407,21 @@ static void test_threads_fault_together_A_D(void **state)
 
 #define FAIL_PAGE "/sys/kernel/debug/fail_page_alloc/"
 
-static bool fail_huge_allocations(bool begin)
+static bool begin_to_fail_huge_allocations(void)
 {
-	return write_text(FAIL_PAGE "min-order", begin ? "9" : "1") &&
+	return write_text(FAIL_PAGE "min-order", "9") &&
 	       write_text(FAIL_PAGE "ignore-gfp-wait", "N") &&
 	       write_text(FAIL_PAGE "task-filter", "Y") && write_text(FAIL_PAGE "verbose", "0") &&
-	       write_text(FAIL_PAGE "times", begin ? "-1" : "1") &&
-	       write_text(FAIL_PAGE "probability", begin ? "100" : "0") &&
-	       write_text("/proc/self/make-it-fail", begin ? "1" : "0");
+	       write_text(FAIL_PAGE "times", "-1") && write_text(FAIL_PAGE "probability", "100") &&
+	       write_text("/proc/self/make-it-fail", "1");
+}
+
+/* Small ones never fail, not even while this is undone. */
+static bool cease_to_fail_huge_allocations(void)
+{
+	return write_text("/proc/self/make-it-fail", "0") &&
+	       write_text(FAIL_PAGE "probability", "0") && write_text(FAIL_PAGE "times", "1") &&
+	       write_text(FAIL_PAGE "min-order", "1");
 }
 
 /* Where no 2 MiB are in one piece, small pages do, and nobody is told. */
@@ -423,11 +430,11 @@ static void test_fragmented_memory_A_F(void **state)
 	struct fixture *map = *state;
 	struct range range;
 
-	if (!fail_huge_allocations(true))
+	if (!begin_to_fail_huge_allocations())
 		skip_for("needs CONFIG_FAIL_PAGE_ALLOC, with debugfs");
 	put_entries(map->fd);
 	range = fill_range(map);
-	assert_true(fail_huge_allocations(false));
+	assert_true(cease_to_fail_huge_allocations());
 	assert_int_equal(huge_bytes(map), 0);
 	get_entries(map->name);
 	assert_true(faults_of(&range) > 2 * full_chunks(map));
