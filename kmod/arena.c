@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arena.c - the memory of one map, in blocks of 512 bytes
+ * arena.c - the memory of one map, in blocks of 256 bytes
  *
  * The arena is a row of chunks, populated when they are needed and given back
  * when they are empty; a block's number, and so its place in every mapping,
@@ -556,7 +556,7 @@ void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist 
  * @backing: where its memory comes from
  * @limit: the most bytes that it may take, SNAPMAP_LIMIT_MIN to _MAX
  *
- * The first eight blocks are taken for the control page, zeroed.
+ * The first blocks are taken for the control page, zeroed.
  *
  * Return: 0, -ENOMEM, or -ENOSPC when @limit does not hold the first chunk.
  *	After a failure there is nothing to destroy.

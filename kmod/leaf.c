@@ -6,11 +6,10 @@
  * or knows of the trie: a leaf is a piece of memory that nobody else sees yet.
  *
  * An entry is placed at home, on the line that its hash names, when its
- * granules are free there, else where it first fits in the same half, else where
- * it first fits. A leaf can have the room in total and still no row that is long
- * enough; copying it into a fresh leaf of the same size mends that, in the last
- * resort without regard to homes (snapmap_leaf_copy() with @home false always
- * fits when the total does).
+ * granules are free there, else where it first fits. A leaf can have the room in
+ * total and still no row that is long enough; copying it into a fresh leaf of the
+ * same size mends that, in the last resort without regard to homes
+ * (snapmap_leaf_copy() with @home false always fits when the total does).
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -87,17 +86,10 @@ u32 snapmap_leaf_size_for(u32 granules)
 	return blocks;
 }
 
-/* The granules of a leaf, behind its tags, that have a tag. */
-static struct snapmap_granules tagged(const u8 *leaf, u32 blocks, u8 tag)
+/* The granules of a leaf, behind its tags, that are free. */
+static u64 free_granules(const u8 *leaf, u32 blocks)
 {
-	struct snapmap_granules set = {
-		.low = snapmap_half_match(leaf, blocks, 0, 0, tag) &
-		       ~0ULL << snapmap_tag_granules(blocks),
-	};
-
-	if (blocks * SNAPMAP_BLOCK_GRANULES > SNAPMAP_HALF_GRANULES)
-		set.high = snapmap_half_match(leaf, blocks, SNAPMAP_HALF_GRANULES, 0, tag);
-	return set;
+	return snapmap_tag_match(leaf, SNAPMAP_TAG_FREE) & snapmap_leaf_granules(blocks);
 }
 
 /**
@@ -107,10 +99,7 @@ static struct snapmap_granules tagged(const u8 *leaf, u32 blocks, u8 tag)
  */
 u32 snapmap_leaf_used(const u8 *leaf, u32 blocks)
 {
-	struct snapmap_granules free = tagged(leaf, blocks, SNAPMAP_TAG_FREE);
-
-	return blocks * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks) -
-	       hweight64(free.low) - hweight64(free.high);
+	return hweight64(snapmap_leaf_granules(blocks) & ~free_granules(leaf, blocks));
 }
 
 /**
@@ -129,38 +118,26 @@ u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule)
 	return 0;
 }
 
-/* Where a row of @want granules of a set begins. Such rows may go from low to high. */
-static struct snapmap_granules rows(struct snapmap_granules set, u32 want)
+/* Where a row of @want granules of a set begins. */
+static u64 rows(u64 set, u32 want)
 {
 	u32 have, step;
 
 	for (have = 1; have < want; have += step) {
 		step = min(have, want - have);
-		set.low &= set.low >> step | set.high << (SNAPMAP_HALF_GRANULES - step);
-		set.high &= set.high >> step;
+		set &= set >> step;
 	}
 	return set;
 }
 
-static u32 first_of(const struct snapmap_granules *set)
-{
-	if (set->low)
-		return __ffs64(set->low);
-	return set->high ? SNAPMAP_HALF_GRANULES + __ffs64(set->high) : 0;
-}
-
 /* Where among its free granules a leaf has room for an entry, 0 when nowhere. */
-static u32 find_place(struct snapmap_granules free, u32 home, u32 want, bool at_home)
+static u32 find_place(u64 free, u32 home, u32 want, bool at_home)
 {
-	bool in_high = home >= SNAPMAP_HALF_GRANULES;
-	struct snapmap_granules fits = rows(free, want);
-	u64 half = in_high ? fits.high : fits.low;
+	u64 fits = rows(free, want);
 
-	if (!at_home || !half)
-		return first_of(&fits);
-	if (half >> (home % SNAPMAP_HALF_GRANULES) & 1)
+	if (at_home && fits >> home & 1)
 		return home;
-	return (in_high ? SNAPMAP_HALF_GRANULES : 0) + __ffs64(half);
+	return fits ? __ffs64(fits) : 0;
 }
 
 static void mark(u8 *leaf, u32 granule, u32 count, u8 tag)
@@ -173,21 +150,14 @@ static void mark(u8 *leaf, u32 granule, u32 count, u8 tag)
  * Takes room for an entry, whose tag and check bits are given, from @free.
  * Returns where, 0 when nowhere is any.
  */
-static u32 take_place(u8 *leaf, u32 blocks, struct snapmap_granules *free, u8 tag, u16 check,
-		      u32 want, bool at_home)
+static u32 take_place(u8 *leaf, u32 blocks, u64 *free, u8 tag, u16 check, u32 want, bool at_home)
 {
-	u32 home = snapmap_home_line(check, blocks) * 2;
-	u32 place = find_place(*free, home, want, at_home);
-	u32 i;
+	u32 place = find_place(*free, snapmap_home_line(check, blocks) * 2, want, at_home);
 
 	if (!place)
 		return 0;
-	if ((place ^ home) & SNAPMAP_HALF_GRANULES)
-		leaf[0] = SNAPMAP_LEAF_SPILLED;
 	mark(leaf, place, want, tag);
-	for (i = place; i < place + want; i++)
-		*(i < SNAPMAP_HALF_GRANULES ? &free->low : &free->high) &=
-			~(1ULL << i % SNAPMAP_HALF_GRANULES);
+	*free &= ~(((1ULL << want) - 1) << place);
 	return place;
 }
 
@@ -228,7 +198,7 @@ void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *it
  */
 bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item)
 {
-	struct snapmap_granules free = tagged(leaf, blocks, SNAPMAP_TAG_FREE);
+	u64 free = free_granules(leaf, blocks);
 	u32 granule = take_place(leaf, blocks, &free, snapmap_hash_tag(item->hash),
 				 snapmap_hash_check(item->hash), snapmap_item_granules(item),
 				 true);
@@ -266,27 +236,24 @@ static bool is_meant(const struct snapmap_leaf_filter *filter, const struct snap
  * @leaf: the leaf
  * @blocks: its size
  * @filter: which entries are meant
- * @set: out: where they begin
+ * @set: out: the granules at which they begin, as a bit mask
  *
  * Return: granules that they take.
  */
 u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
-			struct snapmap_granules *set)
+			u64 *set)
 {
 	const struct snapmap_entry *entry;
 	u32 granule = 0;
 	u32 used = 0;
 
-	*set = (struct snapmap_granules){};
+	*set = 0;
 	while ((granule = snapmap_leaf_next(leaf, blocks, granule))) {
 		entry = snapmap_leaf_entry(leaf, granule);
 		if (!is_meant(filter, entry))
 			continue;
 		used += snapmap_entry_granules(entry);
-		if (granule < SNAPMAP_HALF_GRANULES)
-			set->low |= 1ULL << granule;
-		else
-			set->high |= 1ULL << (granule - SNAPMAP_HALF_GRANULES);
+		*set |= 1ULL << granule;
 	}
 	return used;
 }
@@ -296,24 +263,20 @@ u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_fi
  * @to: the leaf that grows; its tags are valid
  * @to_blocks: its size; it has the room in total
  * @from: the leaf that is read
- * @set: which of its entries
+ * @set: which of its entries: the granules at which they begin, as a bit mask
  * @home: place entries at home where that is free
  *
  * Return: false when an entry found no row of free granules. That cannot be
  *	with @home false and an empty @to.
  */
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, struct snapmap_granules set,
-		       bool home)
+bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u64 set, bool home)
 {
-	struct snapmap_granules free = tagged(to, to_blocks, SNAPMAP_TAG_FREE);
+	u64 free = free_granules(to, to_blocks);
 	const struct snapmap_entry *entry;
 	u32 granule, count, place;
 
-	while ((granule = first_of(&set))) {
-		if (set.low)
-			set.low &= set.low - 1;
-		else
-			set.high &= set.high - 1;
+	for (; set; set &= set - 1) {
+		granule = __ffs64(set);
 		entry = snapmap_leaf_entry(from, granule);
 		count = snapmap_entry_granules(entry);
 		place = take_place(to, to_blocks, &free, from[granule], entry->check, count, home);

@@ -52,16 +52,6 @@ struct snapmap_leaf_filter {
 	int want;
 };
 
-/**
- * struct snapmap_granules - a set of granules of one leaf
- * @low: a bit for each of granules 0 to 63
- * @high: a bit for each of granules 64 to 127
- */
-struct snapmap_granules {
-	u64 low;
-	u64 high;
-};
-
 u64 snapmap_hash(u64 seed, const void *key, u32 key_len);
 u32 snapmap_item_granules(const struct snapmap_item *item);
 u32 snapmap_entry_granules(const struct snapmap_entry *entry);
@@ -73,9 +63,16 @@ bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item);
 void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *item);
 void snapmap_leaf_remove(u8 *leaf, u32 granule);
 u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
-			struct snapmap_granules *set);
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, struct snapmap_granules set,
-		       bool home);
+			u64 *set);
+bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u64 set, bool home);
+
+/* The granules of a leaf that entries may take, as a bit mask. */
+static inline u64 snapmap_leaf_granules(u32 blocks)
+{
+	u32 beyond = (SNAPMAP_LEAF_BLOCKS_MAX - blocks) * SNAPMAP_BLOCK_GRANULES;
+
+	return ~0ULL >> beyond & ~0ULL << snapmap_tag_granules(blocks);
+}
 
 static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
 {

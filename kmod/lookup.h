@@ -62,7 +62,7 @@ static inline u32 snapmap_node_blocks(u32 bits)
 	return (bytes + SNAPMAP_BLOCK_SIZE - 1) >> SNAPMAP_BLOCK_SHIFT;
 }
 
-/* Which of the 64 granules of a half carry @tag, as a bit mask. */
+/* Which of the 64 granules of the largest leaf carry @tag, as a bit mask. */
 static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 {
 	u64 mask = 0;
@@ -91,25 +91,37 @@ static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 	return mask;
 }
 
-/* Fills @hit from the entry at @offset, of whose value @value_at is known to be in the leaf. */
-static inline bool snapmap_entry_fill(const struct snapmap_view *view, const u8 *leaf, u32 offset,
-				      u32 value_at, u32 end, struct snapmap_hit *hit)
+static inline const struct snapmap_entry *snapmap_entry_at(const u8 *leaf, u32 granule)
 {
-	const struct snapmap_entry *entry = (const void *)(leaf + offset);
+	return (const void *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
+}
+
+/* Fills @hit from a value that lies in a run of its own. */
+static inline __cold bool snapmap_extern_fill(const struct snapmap_view *view,
+					      const struct snapmap_extern *external,
+					      const u8 *end, struct snapmap_hit *hit)
+{
+	if (hit->value_len > SNAPMAP_VALUE_MAX || (const u8 *)(external + 1) > end)
+		return false;
+	hit->value = snapmap_view_at(view, READ_ONCE(external->block),
+				     snapmap_value_blocks(hit->value_len));
+	return hit->value;
+}
+
+/* Fills @hit from @entry, of whose value @value_at is known to be in the leaf. */
+static __always_inline bool snapmap_entry_fill(const struct snapmap_view *view,
+					       const struct snapmap_entry *entry,
+					       const u8 *value_at, const u8 *end,
+					       struct snapmap_hit *hit)
+{
 	u32 value_len = READ_ONCE(entry->value_len);
 
 	hit->version = READ_ONCE(entry->version);
-	hit->value = leaf + value_at;
+	hit->value = value_at;
 	hit->value_len = value_len & ~SNAPMAP_ENTRY_EXTERNAL;
-	if (!(value_len & SNAPMAP_ENTRY_EXTERNAL))
+	if (likely(!(value_len & SNAPMAP_ENTRY_EXTERNAL)))
 		return value_len <= end - value_at;
-	if (hit->value_len > SNAPMAP_VALUE_MAX ||
-	    value_at + sizeof(struct snapmap_extern) > end)
-		return false;
-	hit->value = snapmap_view_at(view, READ_ONCE(((const struct snapmap_extern *)
-						      hit->value)->block),
-				     snapmap_value_blocks(hit->value_len));
-	return hit->value;
+	return snapmap_extern_fill(view, (const void *)value_at, end, hit);
 }
 
 static inline u64 snapmap_load_word(const void *from)
@@ -124,30 +136,32 @@ static inline u64 snapmap_load_word(const void *from)
 static inline bool snapmap_key_equal(const void *a, const void *b, u32 len)
 {
 	u32 last = len - sizeof(u64);
+	u64 differ;
 	u32 i;
 
 	if (len < sizeof(u64))
 		return !memcmp(a, b, len);
-	for (i = 0; i < last; i += sizeof(u64))
-		if (snapmap_load_word((const u8 *)a + i) != snapmap_load_word((const u8 *)b + i))
-			return false;
-	return snapmap_load_word((const u8 *)a + last) == snapmap_load_word((const u8 *)b + last);
+	differ = snapmap_load_word(a) ^ snapmap_load_word(b);
+	for (i = sizeof(u64); i < last && !differ; i += sizeof(u64))
+		differ = snapmap_load_word(a + i) ^ snapmap_load_word(b + i);
+	return !(differ | (snapmap_load_word(a + last) ^ snapmap_load_word(b + last)));
 }
 
-/* Fills @hit from the entry at @offset if that holds the key. */
-static inline bool snapmap_entry_hit(const struct snapmap_view *view,
-				     const u8 *leaf, u32 offset, u32 end,
-				     u64 hash, const void *key, u32 key_len,
-				     struct snapmap_hit *hit)
+/*
+ * Fills @hit from the entry at @granule if that holds the key. The granule need
+ * not be one of the leaf.
+ */
+static __always_inline bool snapmap_entry_hit(const struct snapmap_view *view, const u8 *leaf,
+					      u32 granule, const u8 *end, u64 hash,
+					      const void *key, u32 key_len,
+					      struct snapmap_hit *hit)
 {
-	const struct snapmap_entry *entry = (const void *)(leaf + offset);
-	u32 value_at = offset + sizeof(*entry) + snapmap_pad8(key_len);
+	const struct snapmap_entry *entry = snapmap_entry_at(leaf, granule);
+	const u8 *value_at = (const u8 *)(entry + 1) + snapmap_pad8(key_len);
 
-	if (READ_ONCE(entry->check) != snapmap_hash_check(hash) ||
-	    READ_ONCE(entry->key_len) != key_len || value_at > end ||
-	    !snapmap_key_equal(entry + 1, key, key_len))
-		return false;
-	return snapmap_entry_fill(view, leaf, offset, value_at, end, hit);
+	return value_at <= end && READ_ONCE(entry->check) == snapmap_hash_check(hash) &&
+	       READ_ONCE(entry->key_len) == key_len && snapmap_key_equal(entry + 1, key, key_len) &&
+	       snapmap_entry_fill(view, entry, value_at, end, hit);
 }
 
 /**
@@ -166,30 +180,41 @@ static inline const void *snapmap_entry_read(const struct snapmap_view *view, co
 					     u32 blocks, u32 granule, u32 *key_len,
 					     struct snapmap_hit *hit)
 {
-	u32 offset = granule << SNAPMAP_GRANULE_SHIFT;
-	const struct snapmap_entry *entry = (const void *)(leaf + offset);
-	u32 end = blocks << SNAPMAP_BLOCK_SHIFT;
-	u32 value_at;
+	const struct snapmap_entry *entry = snapmap_entry_at(leaf, granule);
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+	const u8 *value_at;
 
 	*key_len = READ_ONCE(entry->key_len);
-	value_at = offset + sizeof(*entry) + snapmap_pad8(*key_len);
+	value_at = (const u8 *)(entry + 1) + snapmap_pad8(*key_len);
 	if (!*key_len || *key_len > SNAPMAP_KEY_MAX || value_at > end ||
-	    !snapmap_entry_fill(view, leaf, offset, value_at, end, hit))
+	    !snapmap_entry_fill(view, entry, value_at, end, hit))
 		return NULL;
 	return entry + 1;
 }
 
 /*
- * Which granules of the half that begins at @half carry @tag, as a bit mask that
- * begins with granule half + turn and goes round. In a smaller leaf, what stands
- * behind the tags is none.
+ * Which granules of a leaf carry the tag of a hash, as a bit mask that begins with
+ * granule @home and goes round. In a leaf that is smaller than the largest, some may
+ * be beyond its end.
  */
-static inline u64 snapmap_half_match(const u8 *leaf, u32 blocks, u32 half, u32 turn, u8 tag)
+static inline u64 snapmap_leaf_match(const u8 *leaf, u32 home, u64 hash)
 {
-	int beyond = half + SNAPMAP_HALF_GRANULES - blocks * SNAPMAP_BLOCK_GRANULES;
-	u64 mask = snapmap_tag_match(leaf + half, tag) & ~0ULL >> (beyond > 0 ? beyond : 0);
+	u64 mask = snapmap_tag_match(leaf, snapmap_hash_tag(hash));
 
-	return mask >> turn | mask << (-turn & (SNAPMAP_HALF_GRANULES - 1));
+	return mask >> home | mask << (-home & 63);
+}
+
+/* The granule of the first bit of such a mask. */
+static inline u32 snapmap_match_first(u64 mask, u32 home)
+{
+	return (home + __builtin_ctzll(mask)) & 63;
+}
+
+/* The granule on whose line an entry lies, if it is at home. */
+static inline u32 snapmap_leaf_home(u32 blocks, u64 hash)
+{
+	return snapmap_home_line(snapmap_hash_check(hash), blocks) *
+	       (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
 }
 
 /**
@@ -198,16 +223,31 @@ static inline u64 snapmap_half_match(const u8 *leaf, u32 blocks, u32 half, u32 t
  * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
  * @hash: the key's hash
  *
- * Return: a granule of the leaf, for a prefetch.
+ * Return: a granule, for a prefetch.
  */
 static inline u32 snapmap_leaf_guess(const u8 *leaf, u32 blocks, u64 hash)
 {
-	const u32 last = SNAPMAP_HALF_GRANULES - 1;
-	u32 home = snapmap_home_line(snapmap_hash_check(hash), blocks) * 2;
-	u64 mask = snapmap_half_match(leaf, blocks, home & ~last, home & last,
-				      snapmap_hash_tag(hash));
+	u32 home = snapmap_leaf_home(blocks, hash);
+	u64 mask = snapmap_leaf_match(leaf, home, hash);
 
-	return mask ? (home & ~last) | ((home + __builtin_ctzll(mask)) & last) : home;
+	return mask ? snapmap_match_first(mask, home) : home;
+}
+
+/* The entries that are left when the likeliest is another. */
+static inline __cold u32 snapmap_leaf_rest(const struct snapmap_view *view, const u8 *leaf,
+					   u32 blocks, u64 mask, u64 hash, const void *key,
+					   u32 key_len, struct snapmap_hit *hit)
+{
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+	u32 home = snapmap_leaf_home(blocks, hash);
+	u32 granule;
+
+	for (; mask; mask &= mask - 1) {
+		granule = snapmap_match_first(mask, home);
+		if (snapmap_entry_hit(view, leaf, granule, end, hash, key, key_len, hit))
+			return granule;
+	}
+	return 0;
 }
 
 /**
@@ -222,33 +262,24 @@ static inline u32 snapmap_leaf_guess(const u8 *leaf, u32 blocks, u64 hash)
  *
  * Return: the granule at which the entry begins, 0 when there is none.
  */
-static inline u32 snapmap_leaf_find(const struct snapmap_view *view,
-				    const u8 *leaf, u32 blocks, u64 hash,
-				    const void *key, u32 key_len,
-				    struct snapmap_hit *hit)
+static __always_inline u32 snapmap_leaf_find(const struct snapmap_view *view, const u8 *leaf,
+					     u32 blocks, u64 hash, const void *key, u32 key_len,
+					     struct snapmap_hit *hit)
 {
-	const u32 last = SNAPMAP_HALF_GRANULES - 1;
-	u32 home = snapmap_home_line(snapmap_hash_check(hash), blocks) * 2;
-	u32 half = home & ~last;
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+	u32 home = snapmap_leaf_home(blocks, hash);
 	u32 granule;
 	u64 mask;
 
 	/* Most entries are at home, and their line need not wait for the tags. */
 	__builtin_prefetch(leaf + (home << SNAPMAP_GRANULE_SHIFT));
-	for (;;) {
-		mask = snapmap_half_match(leaf, blocks, half, home & last, snapmap_hash_tag(hash));
-		for (; mask; mask &= mask - 1) {
-			granule = half | ((home + __builtin_ctzll(mask)) & last);
-			if (snapmap_entry_hit(view, leaf, granule << SNAPMAP_GRANULE_SHIFT,
-					      blocks << SNAPMAP_BLOCK_SHIFT, hash, key, key_len,
-					      hit))
-				return granule;
-		}
-		if ((half ^ home) > last || blocks * SNAPMAP_BLOCK_GRANULES <= last + 1 ||
-		    READ_ONCE(leaf[0]) != SNAPMAP_LEAF_SPILLED)
-			return 0;
-		half ^= SNAPMAP_HALF_GRANULES;
-	}
+	mask = snapmap_leaf_match(leaf, home, hash);
+	if (!mask)
+		return 0;
+	granule = snapmap_match_first(mask, home);
+	if (likely(snapmap_entry_hit(view, leaf, granule, end, hash, key, key_len, hit)))
+		return granule;
+	return snapmap_leaf_rest(view, leaf, blocks, mask & (mask - 1), hash, key, key_len, hit);
 }
 
 /*
@@ -278,7 +309,7 @@ static inline bool snapmap_root_is_inner(u64 root)
  *
  * Return: reference of the leaf; 0 when it is empty or the trie is malformed.
  */
-static inline u32 snapmap_walk(const struct snapmap_view *view, u64 root, u64 hash)
+static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 root, u64 hash)
 {
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
 	u32 ref = SNAPMAP_ROOT_REF(root);
@@ -326,9 +357,9 @@ static inline const u8 *snapmap_leaf_at(const struct snapmap_view *view, u32 ref
  * Return: true when found. For a live reader the answer, either way, holds only
  * if the snapshot proves to be intact afterwards.
  */
-static inline bool snapmap_lookup(const struct snapmap_view *view, u64 root,
-				  u64 hash, const void *key, u32 key_len,
-				  struct snapmap_hit *hit)
+static __always_inline bool snapmap_lookup(const struct snapmap_view *view, u64 root,
+					   u64 hash, const void *key, u32 key_len,
+					   struct snapmap_hit *hit)
 {
 	u32 ref = snapmap_walk(view, root, hash);
 	const u8 *leaf = snapmap_leaf_at(view, ref);

@@ -48,7 +48,7 @@ static u32 new_leaf(struct snapmap_build *build, u32 granules, int *err)
 /* Entries of one leaf. */
 struct part {
 	const u8 *leaf;
-	struct snapmap_granules set;
+	u64 set;
 };
 
 /* Empties @to and copies both parts into it; false when a row was missing. */

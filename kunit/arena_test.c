@@ -103,7 +103,7 @@ static void test_limit_makes_way(struct kunit *test)
 		KUNIT_EXPECT_NE(test, run, 0U);
 	}
 	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS, 2, &err), 0U);
-	KUNIT_EXPECT_NE(test, snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS / 2, 2, &err), 0U);
+	KUNIT_EXPECT_NE(test, snapmap_arena_alloc(arena, SNAPMAP_CHUNK_BLOCKS / 4, 2, &err), 0U);
 	KUNIT_EXPECT_LE(test, arena->resident, (u64)TEST_LIMIT);
 	kvfree(runs);
 }
@@ -273,12 +273,15 @@ static u32 take_all(struct snapmap_arena *arena, u32 blocks)
 static void test_gaps_are_filled(struct kunit *test)
 {
 	struct snapmap_arena *arena = test->priv;
+	u32 group;
 	int err;
 
-	/* Of each of the two groups of the first chunk, all but three blocks. */
-	KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 53, 2, &err), SNAPMAP_CONTROL_BLOCKS + 0U);
-	KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 61, 2, &err), SNAPMAP_GROUP_BLOCKS);
-	KUNIT_EXPECT_EQ(test, take_all(arena, 3), 2U);
+	/* Of each of the four groups of the first chunk, all but three blocks. */
+	KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 45, 2, &err), SNAPMAP_CONTROL_BLOCKS + 0U);
+	for (group = 1; group < 4; group++)
+		KUNIT_ASSERT_EQ(test, snapmap_arena_alloc(arena, 61, 2, &err),
+				group * SNAPMAP_GROUP_BLOCKS);
+	KUNIT_EXPECT_EQ(test, take_all(arena, 3), 4U);
 	KUNIT_EXPECT_EQ(test, arena->chunks[0]->used, SNAPMAP_CHUNK_SMALL);
 }
 
@@ -287,7 +290,7 @@ static void test_odd_sizes_are_packed(struct kunit *test)
 {
 	struct snapmap_arena *arena = test->priv;
 
-	KUNIT_EXPECT_EQ(test, take_all(arena, 5), 11U + 12U);
+	KUNIT_EXPECT_EQ(test, take_all(arena, 5), 9U + 3 * 12U);
 	take_all(arena, 1);
 	KUNIT_EXPECT_EQ(test, arena->chunks[0]->used, SNAPMAP_CHUNK_SMALL);
 }
@@ -300,13 +303,13 @@ static void test_best_fit(struct kunit *test)
 	u32 run;
 	int err;
 
-	run = snapmap_arena_alloc(arena, 54, 2, &err);		/* leaves 2 */
+	run = snapmap_arena_alloc(arena, 46, 2, &err);		/* leaves 2 */
 	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 60, 2, &err), end);	/* leaves 4 */
 	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), end - 2);
 	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 3, 2, &err), 2 * end - 4);
 	snapmap_arena_free(arena, run);
 	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 1, 2, &err), 2 * end - 1);
-	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 54, 2, &err), run);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 46, 2, &err), run);
 }
 
 /* Each length of a free run, at each place of a group, is found by its bucket. */

@@ -71,11 +71,11 @@ static void test_remove(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, leaf);
 	for (key = 0; key < 8; key++) {
-		item = item_of(&key, value, key * 40);
+		item = item_of(&key, value, key * 20);
 		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
 	}
 	for (key = 0; key < 8; key++) {
-		item = item_of(&key, value, key * 40);
+		item = item_of(&key, value, key * 20);
 		used = snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX);
 		snapmap_leaf_remove(leaf, find(leaf, SNAPMAP_LEAF_BLOCKS_MAX, key, &hit));
 		KUNIT_EXPECT_EQ(test, snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX),
@@ -89,15 +89,10 @@ static void test_remove(struct kunit *test)
 static bool copy_meant(u8 *to, u32 to_blocks, const u8 *from,
 		       const struct snapmap_leaf_filter *filter, bool home)
 {
-	struct snapmap_granules set;
+	u64 set;
 
 	snapmap_leaf_select(from, SNAPMAP_LEAF_BLOCKS_MAX, filter, &set);
 	return snapmap_leaf_copy(to, to_blocks, from, set, home);
-}
-
-static bool granule_in(const struct snapmap_granules *set, u32 granule)
-{
-	return (granule < 64 ? set->low >> granule : set->high >> (granule - 64)) & 1;
 }
 
 /* A split by a hash bit puts every entry into exactly one half. */
@@ -132,7 +127,7 @@ static void test_leaf_sizes(struct kunit *test)
 {
 	u32 granules, blocks, room;
 
-	for (granules = 1; granules <= 124; granules++) {
+	for (granules = 1; granules <= 62; granules++) {
 		blocks = snapmap_leaf_size_for(granules);
 		room = blocks * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks);
 		KUNIT_EXPECT_LE(test, blocks, (u32)SNAPMAP_LEAF_BLOCKS_MAX);
@@ -140,7 +135,7 @@ static void test_leaf_sizes(struct kunit *test)
 		room = (blocks - 1) * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks - 1);
 		KUNIT_EXPECT_TRUE(test, blocks == 1 || room < granules);
 	}
-	KUNIT_EXPECT_GT(test, snapmap_leaf_size_for(125), (u32)SNAPMAP_LEAF_BLOCKS_MAX);
+	KUNIT_EXPECT_GT(test, snapmap_leaf_size_for(63), (u32)SNAPMAP_LEAF_BLOCKS_MAX);
 }
 
 /* Up to which length a value lies in the leaf, for the shortest and the longest key. */
@@ -223,7 +218,7 @@ static void test_equal_hashes(struct kunit *test)
 		if (!snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item))
 			break;
 	}
-	KUNIT_EXPECT_EQ(test, entries, 124ULL);
+	KUNIT_EXPECT_EQ(test, entries, 62ULL);
 	for (key = 0; key < entries; key++) {
 		KUNIT_ASSERT_NE(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash,
 							&key, sizeof(key), &hit), 0U);
@@ -244,7 +239,7 @@ static void test_overwrite(struct kunit *test)
 	u64 key;
 
 	KUNIT_ASSERT_TRUE(test, leaf && before);
-	for (key = 0; key < 40; key++) {
+	for (key = 0; key < 30; key++) {
 		item = item_of(&key, before, 20);
 		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
 	}
@@ -269,10 +264,9 @@ static void test_scattered_room(struct kunit *test)
 	const struct snapmap_leaf_filter all = { .seed = TEST_SEED, .want = -1 };
 	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
 	u8 *copy = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
-	struct snapmap_granules set;
 	struct snapmap_item item;
 	u32 granule = 0;
-	u64 key;
+	u64 key, set;
 
 	KUNIT_ASSERT_TRUE(test, leaf && copy);
 	for (key = 0; ; key++) {
@@ -283,13 +277,13 @@ static void test_scattered_room(struct kunit *test)
 	while ((granule = snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, granule)))
 		if (granule % 2)
 			snapmap_leaf_remove(leaf, granule);
-	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX), 62U);
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(leaf, SNAPMAP_LEAF_BLOCKS_MAX), 31U);
 	item = item_of(&key, "twenty bytes of value", 20);
 	KUNIT_EXPECT_FALSE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
 	KUNIT_EXPECT_TRUE(test, copy_meant(copy, 5, leaf, &all, false));
-	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 5), 62U);
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 5), 31U);
 	KUNIT_EXPECT_TRUE(test, snapmap_leaf_add(copy, 5, &item));
-	KUNIT_EXPECT_EQ(test, snapmap_leaf_select(copy, 5, &all, &set), 64U);
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_select(copy, 5, &all, &set), 33U);
 }
 
 /* Every bit of the hash tells entries apart; the halves add up. */
@@ -298,10 +292,9 @@ static void test_every_bit(struct kunit *test)
 	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
 	struct snapmap_leaf_filter filter = { .seed = TEST_SEED };
 	const struct snapmap_entry *entry;
-	struct snapmap_granules set;
 	struct snapmap_item item;
 	u32 granule, half[2], bit;
-	u64 key, hash;
+	u64 key, hash, set;
 
 	KUNIT_ASSERT_NOT_NULL(test, leaf);
 	for (key = 0; key < 60; key++) {
@@ -318,7 +311,7 @@ static void test_every_bit(struct kunit *test)
 			entry = snapmap_leaf_entry(leaf, granule);
 			hash = snapmap_hash(TEST_SEED, entry + 1, entry->key_len);
 			bit = hash << filter.bit >> 63;
-			KUNIT_EXPECT_EQ(test, granule_in(&set, granule), bit == 1);
+			KUNIT_EXPECT_EQ(test, set >> granule & 1, (u64)bit);
 		}
 	}
 }
@@ -338,10 +331,13 @@ static void test_copy_into_too_small(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, snapmap_leaf_add(leaf, SNAPMAP_LEAF_BLOCKS_MAX, &item));
 	}
 	KUNIT_EXPECT_FALSE(test, copy_meant(copy, 1, leaf, &all, false));
-	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 1), 15U);
+	KUNIT_EXPECT_EQ(test, snapmap_leaf_used(copy, 1), 7U);
 }
 
-/* Promise H: a look-up in a leaf of any bytes stays inside of it. */
+/*
+ * Promise H: a look-up in a leaf of any bytes stays inside of it, be it smaller than
+ * its line of tags could tell.
+ */
 static void test_garbage(struct kunit *test)
 {
 	struct snapmap_arena arena = { .blocks = 0 };
@@ -359,7 +355,7 @@ static void test_garbage(struct kunit *test)
 		leaf = kmalloc(blocks << SNAPMAP_BLOCK_SHIFT, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, leaf);
 		prandom_bytes_state(&random, leaf, blocks << SNAPMAP_BLOCK_SHIFT);
-		memset(leaf, snapmap_hash_tag(hash), blocks * SNAPMAP_BLOCK_GRANULES);
+		memset(leaf, snapmap_hash_tag(hash), SNAPMAP_LINE_SIZE);
 		if (snapmap_leaf_find(&view, leaf, blocks, hash, &key, sizeof(key), &hit))
 			KUNIT_EXPECT_LE(test, (const u8 *)hit.value + hit.value_len - leaf,
 					(long)(blocks << SNAPMAP_BLOCK_SHIFT));

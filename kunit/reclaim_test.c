@@ -45,7 +45,7 @@ static int commit_large(struct snapmap_store *store, u64 key)
 	int err;
 
 	mutex_lock(&store->lock);
-	err = test_store_put(store, key, 1, 3 * SNAPMAP_BLOCK_SIZE, 0);
+	err = test_store_put(store, key, 1, 6 * SNAPMAP_BLOCK_SIZE, 0);
 	mutex_unlock(&store->lock);
 	return err;
 }
@@ -232,10 +232,10 @@ static void test_pin_holds_what_it_reaches(struct kunit *test)
 	for (round = 0; round < 5; round++)
 		KUNIT_ASSERT_EQ(test, commit_large(store, 1), 0);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
-	/* The leaf, of one block, and one value of three. */
-	KUNIT_EXPECT_EQ(test, store->pinned_blocks, 4ULL);
-	KUNIT_EXPECT_EQ(test, store->retired_blocks, 4ULL);
-	KUNIT_EXPECT_EQ(test, store->arena.used, used + 4);
+	/* The leaf, of one block, and one value of six. */
+	KUNIT_EXPECT_EQ(test, store->pinned_blocks, 7ULL);
+	KUNIT_EXPECT_EQ(test, store->retired_blocks, 7ULL);
+	KUNIT_EXPECT_EQ(test, store->arena.used, used + 7);
 	KUNIT_EXPECT_EQ(test, test_store_version_of(store, pin->root, 1), 3ULL);
 	snapmap_snapshot_unpin(store, pin);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
@@ -289,7 +289,7 @@ static void test_pins_in_every_order(struct kunit *test)
 	}
 }
 
-#define MANY		1400	/* runs; more than a call settles */
+#define MANY		1800	/* runs; more than a call settles */
 
 /* Calls reclaim until nothing is left to settle; returns how often it said that there is more. */
 static int count_calls(struct kunit *test, struct snapmap_store *store)
@@ -312,7 +312,7 @@ static int put_many(struct snapmap_store *store)
 	int err;
 
 	mutex_lock(&store->lock);
-	err = test_store_put(store, 0, MANY, 3 * SNAPMAP_BLOCK_SIZE, 0);
+	err = test_store_put(store, 0, MANY, 5 * SNAPMAP_BLOCK_SIZE, 0);
 	mutex_unlock(&store->lock);
 	return err;
 }

@@ -73,7 +73,7 @@
 
 /* Bounds of a map's memory limit, in bytes. */
 #define SNAPMAP_LIMIT_MIN	(128ULL << 10)
-#define SNAPMAP_LIMIT_MAX	(127ULL << 30)
+#define SNAPMAP_LIMIT_MAX	(63ULL << 30)
 
 /* Bounds of the number of snapshots that a map keeps, the current one included. */
 #define SNAPMAP_HISTORY_MAX	16384U

@@ -3,8 +3,8 @@
  * snapmap_layout.h - the bytes that a mapping of a snapshot map shows
  *
  * A mapping starts with the control page; behind it lies the arena, an array
- * of 512-byte blocks. Block number N is at byte N * 512 of the mapping, so
- * blocks 0 to 7 are the control page itself and 0 serves as "no block".
+ * of 256-byte blocks. Block number N is at byte N * 256 of the mapping, so
+ * blocks 0 to 15 are the control page itself and 0 serves as "no block".
  * All numbers are little-endian and naturally aligned; hosts are 64-bit.
  *
  * THE TABLE is a radix trie on the bits of a seeded 64-bit hash of the key,
@@ -36,15 +36,11 @@
  *	1	goes on with the entry that began before it
  *	2..255	an entry begins here; the tag comes from the key's hash
  *
- * The very first tag byte is SNAPMAP_LEAF_SPILLED or 0 instead.
- *
  * An entry begins on a granule: struct snapmap_entry, the key, zero bytes up
  * to a multiple of 8, then the value, or, when SNAPMAP_ENTRY_EXTERNAL is set,
  * a struct snapmap_extern that names the run of blocks that holds the value.
  * The hash names a line of the leaf (snapmap_home_line()). An entry lies there
- * when there was room, and else among the granules of the same half, 0 to 63 or
- * 64 to 127, so that one line of tags tells. Where a half is full, its entries
- * lie in the other one too, and the leaf is marked SNAPMAP_LEAF_SPILLED.
+ * when there was room, and else anywhere in the leaf.
  *
  * READING THE LIVE TABLE without a system call, against concurrent commits:
  *
@@ -66,7 +62,7 @@
  * WHAT A READER MUST CHECK, because between steps 3 and 5 any byte of a block
  * may be anything (promise H):
  *
- *	- every block number, with its length, lies below control.span / 512
+ *	- every block number, with its length, lies below control.span / 256
  *	- levels <= 8, widths 1..8, pos + width <= 64, lag <= pos
  *	- an entry and what it says of its key and value end inside the leaf
  *	- a value is at most SNAPMAP_VALUE_MAX long
@@ -86,7 +82,7 @@
 #define SNAPMAP_LAYOUT_MAGIC	0x50414d50414e53ULL	/* "SNAPMAP" */
 #define SNAPMAP_LAYOUT_VERSION	1
 
-#define SNAPMAP_BLOCK_SHIFT	9
+#define SNAPMAP_BLOCK_SHIFT	8
 #define SNAPMAP_BLOCK_SIZE	(1 << SNAPMAP_BLOCK_SHIFT)
 #define SNAPMAP_CONTROL_SIZE	4096
 #define SNAPMAP_CONTROL_BLOCKS	(SNAPMAP_CONTROL_SIZE / SNAPMAP_BLOCK_SIZE)
@@ -102,7 +98,7 @@
 #define SNAPMAP_REF_BLOCK(ref)	((ref) & SNAPMAP_REF_BLOCK_MASK)
 #define SNAPMAP_REF_ARG(ref)	((ref) >> SNAPMAP_REF_BLOCK_BITS)
 #define SNAPMAP_REF(block, arg)	((__u32)(arg) << SNAPMAP_REF_BLOCK_BITS | (block))
-#define SNAPMAP_BLOCKS_MAX	(1U << SNAPMAP_REF_BLOCK_BITS)	/* 128 GiB */
+#define SNAPMAP_BLOCKS_MAX	(1U << SNAPMAP_REF_BLOCK_BITS)	/* 64 GiB */
 
 /* Inner nodes. */
 #define SNAPMAP_NODE_BITS	8	/* width of every node below the top */
@@ -116,7 +112,7 @@
 #define SNAPMAP_ROOT_BITS(root)		((__u32)((root) >> 40) & 0xff)
 
 /* Leaves. */
-#define SNAPMAP_LEAF_BLOCKS_MAX		8
+#define SNAPMAP_LEAF_BLOCKS_MAX		8	/* one line of tags */
 #define SNAPMAP_GRANULE_SHIFT		5
 #define SNAPMAP_GRANULE_SIZE		(1 << SNAPMAP_GRANULE_SHIFT)
 #define SNAPMAP_BLOCK_GRANULES		(SNAPMAP_BLOCK_SIZE / SNAPMAP_GRANULE_SIZE)
@@ -124,8 +120,6 @@
 #define SNAPMAP_TAG_FREE		0
 #define SNAPMAP_TAG_CONT		1
 #define SNAPMAP_TAG_FIRST		2
-#define SNAPMAP_LEAF_SPILLED		1	/* leaf[0]: some entry is not in its half */
-#define SNAPMAP_HALF_GRANULES		64	/* one line of tags */
 
 /* How a key is hashed: control.hash_kind. */
 #define SNAPMAP_HASH_XXH64		0	/* XXH64(key, length, hash_seed) */
@@ -257,7 +251,7 @@ static inline __u16 snapmap_hash_check(__u64 hash)
  * snapmap_tag_granules() - granules that a leaf's tags take
  * @blocks: size of the leaf in blocks
  *
- * Return: 1 to 4. Entries begin at this granule or later.
+ * Return: 1 or 2. Entries begin at this granule or later.
  */
 static inline __u32 snapmap_tag_granules(__u32 blocks)
 {
@@ -270,14 +264,13 @@ static inline __u32 snapmap_tag_granules(__u32 blocks)
  * @check: snapmap_hash_check() of it, so that who moves an entry need not hash
  * @blocks: size of the leaf in blocks
  *
- * Return: number of a 64-byte line behind the lines that hold tags.
+ * Return: number of a 64-byte line behind the one that holds tags.
  */
 static inline __u32 snapmap_home_line(__u16 check, __u32 blocks)
 {
 	__u32 lines = blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE);
-	__u32 first = blocks * SNAPMAP_BLOCK_GRANULES > SNAPMAP_LINE_SIZE ? 2 : 1;
 
-	return first + (check * (lines - first) >> 16);
+	return 1 + (check * (lines - 1) >> 16);
 }
 
 #endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */

@@ -32,14 +32,38 @@ static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap,
 	return 0;
 }
 
+/* One attempt; returns whether the snapshot was intact to its end. */
+static __always_inline bool get_once(const struct snapmap_view *view, u64 hash, const void *key,
+				     size_t key_len, void *buf, size_t cap,
+				     struct snapmap_found *found, int *err)
+{
+	const struct snapmap_control *control = snapmap_view_control(view);
+	struct snapmap_hit hit;
+	u64 root;
+
+	found->version = snapmap_live_begin(control, &root);
+	*err = snapmap_lookup(view, root, hash, key, key_len, &hit) ?
+		       copy_out(&hit, buf, cap, found) :
+		       -ENOENT;
+	return snapmap_live_intact(control, found->version);
+}
+
+static __cold int get_again(const struct snapmap_view *view, u64 hash, const void *key,
+			    size_t key_len, void *buf, size_t cap, struct snapmap_found *found)
+{
+	int err;
+
+	while (!get_once(view, hash, key, key_len, buf, cap, found, &err))
+		;
+	return err;
+}
+
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
 		struct snapmap_found *found)
 {
 	const struct snapmap_view *view = &map->mapping->view;
-	const struct snapmap_control *control = snapmap_view_control(view);
 	struct snapmap_found local;
-	struct snapmap_hit hit;
-	u64 hash, root;
+	u64 hash;
 	int err;
 
 	if (!key_len_valid(key_len))
@@ -47,13 +71,9 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 	if (!found)
 		found = &local;
 	hash = snapmap_view_hash(view, key, key_len);
-	do {
-		err = -ENOENT;
-		found->version = snapmap_live_begin(control, &root);
-		if (snapmap_lookup(view, root, hash, key, key_len, &hit))
-			err = copy_out(&hit, buf, cap, found);
-	} while (!snapmap_live_intact(control, found->version));
-	return err;
+	if (likely(get_once(view, hash, key, key_len, buf, cap, found, &err)))
+		return err;
+	return get_again(view, hash, key, key_len, buf, cap, found);
 }
 
 /* More than fit into what a core can wait for at once bring nothing. */
@@ -98,11 +118,10 @@ static void walk_level(const struct snapmap_view *view, u32 bits, size_t count,
 
 static void prefetch_tags(const struct probe *probe)
 {
-	u32 home =
-		snapmap_home_line(snapmap_hash_check(probe->hash), snapmap_leaf_blocks(probe->ref));
+	u32 home = snapmap_leaf_home(snapmap_leaf_blocks(probe->ref), probe->hash);
 
-	__builtin_prefetch(probe->leaf + (home * 2 & SNAPMAP_HALF_GRANULES));
-	__builtin_prefetch(probe->leaf + home * SNAPMAP_LINE_SIZE);
+	__builtin_prefetch(probe->leaf);
+	__builtin_prefetch(probe->leaf + (home << SNAPMAP_GRANULE_SHIFT));
 }
 
 /* By its tags; not every entry is at home. */

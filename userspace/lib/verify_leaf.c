@@ -102,17 +102,6 @@ static void check_tags(struct leaf *leaf, u32 granule, u32 count, u64 hash)
 		leaf_fault(leaf, granule, "the entry takes %u granules, its tags %u", count, i);
 }
 
-/* Look-ups go past the half that the hash names only where the leaf is marked. */
-static void check_half(struct leaf *leaf, u32 granule, u64 hash)
-{
-	u32 home = snapmap_home_line(snapmap_hash_check(hash),
-				     leaf->granules / SNAPMAP_BLOCK_GRANULES) *
-		   2;
-
-	if (leaf->bytes[0] != SNAPMAP_LEAF_SPILLED && (home ^ granule) & SNAPMAP_HALF_GRANULES)
-		leaf_fault(leaf, granule, "the entry is in the wrong half of an unmarked leaf");
-}
-
 static void check_hash(struct leaf *leaf, u32 granule, const struct snapmap_entry *entry, u64 hash)
 {
 	const struct snapmap_prefix *prefix = &leaf->prefix;
@@ -194,7 +183,6 @@ static u32 check_entry(struct leaf *leaf, u32 granule)
 	count = entry_granules(entry);
 	hash = snapmap_view_hash(leaf->check->view, entry + 1, entry->key_len);
 	check_tags(leaf, granule, count, hash);
-	check_half(leaf, granule, hash);
 	check_hash(leaf, granule, entry, hash);
 	check_version(leaf, granule, entry);
 	check_padding(leaf, granule, entry);
@@ -206,11 +194,9 @@ static u32 check_entry(struct leaf *leaf, u32 granule)
 
 static void check_entries(struct leaf *leaf, u32 first)
 {
-	u32 granule = 1;
+	u32 granule = 0;
 	u8 tag;
 
-	if (leaf->bytes[0] > SNAPMAP_LEAF_SPILLED)
-		leaf_fault(leaf, 0, "the leaf is marked with %u", leaf->bytes[0]);
 	while (granule < leaf->granules) {
 		tag = leaf->bytes[granule];
 		if (granule < first && tag != SNAPMAP_TAG_FREE)

@@ -18,6 +18,10 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
+/* As the kernel has them. */
+#define likely(x) __builtin_expect(!!(x), 1)
+#define __cold	  __attribute__((cold))
+
 /* The bytes may change under a live reader: each is loaded once. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 

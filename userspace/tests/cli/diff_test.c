@@ -19,9 +19,9 @@
 
 #include "image.h"
 
-#define SECOND_TOP  120u /* block numbers, behind all values */
-#define SECOND_NODE 122u
-#define SECOND_LEAF 124u
+#define SECOND_TOP  144u /* block numbers, behind all values */
+#define SECOND_NODE 148u
+#define SECOND_LEAF 152u
 
 static struct image image;
 static struct snapmap_snapshot second;
@@ -66,7 +66,7 @@ static void make_second(u32 changed, u32 removed)
 	u8 *tags;
 
 	copy_blocks(SECOND_TOP, IMAGE_TOP, 1);
-	copy_blocks(SECOND_NODE, IMAGE_NODE(node), 2);
+	copy_blocks(SECOND_NODE, IMAGE_NODE(node), 4);
 	copy_blocks(SECOND_LEAF, IMAGE_LEAF(leaf), SNAPMAP_LEAF_BLOCKS_MAX);
 	replace(image_at(&image, SECOND_TOP), 4, IMAGE_NODE(node), SECOND_NODE);
 	replace(image_at(&image, SECOND_NODE), 256, IMAGE_LEAF(leaf), SECOND_LEAF);

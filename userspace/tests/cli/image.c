@@ -132,10 +132,8 @@ void image_make(struct image *image)
 	image->snapshot.root = SNAPMAP_ROOT(IMAGE_TOP, 2, 2);
 	image->snapshot.header.version = IMAGE_VERSION;
 	put_nodes(image);
-	for (n = 0; n < IMAGE_LEAVES; n++) {
-		*(u8 *)image_at(image, IMAGE_LEAF(n)) = SNAPMAP_LEAF_SPILLED;
-		image->used[n] = 4; /* behind the tags of eight blocks */
-	}
+	for (n = 0; n < IMAGE_LEAVES; n++)
+		image->used[n] = 2; /* behind the tags of eight blocks */
 	for (n = 0; n < IMAGE_ENTRIES; n++)
 		put_entry(image, n);
 }

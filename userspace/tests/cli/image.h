@@ -11,15 +11,15 @@
 
 #include "../../lib/pin.h"
 
-#define IMAGE_BLOCKS  512
+#define IMAGE_BLOCKS  1024
 #define IMAGE_ENTRIES 120
 #define IMAGE_VERSION 7
-#define IMAGE_TOP     8u /* block numbers */
-#define IMAGE_NODE(n) (9u + 2 * (n))
+#define IMAGE_TOP     16u /* block numbers */
+#define IMAGE_NODE(n) (17u + 4 * (n))
 #define IMAGE_NODES   3u
 #define IMAGE_LEAVES  12u
-#define IMAGE_LEAF(n) (16u + 8 * (n))
-#define IMAGE_VALUES  112u /* first block of external values */
+#define IMAGE_LEAF(n) (32u + 8 * (n))
+#define IMAGE_VALUES  128u /* first block of external values */
 
 /**
  * struct image - an arena and the snapshot in it

@@ -24,8 +24,9 @@
 #include "../unit/random.h"
 
 #define VERSIONS 2000
-#define KEYS	 12 /* of one granule each, in a leaf of one block */
-#define BLOCKS	 (SNAPMAP_CONTROL_BLOCKS + VERSIONS + 1)
+#define KEYS	 12 /* of one granule each */
+#define LEAF	 2U /* blocks of the leaf that has them */
+#define BLOCKS	 (SNAPMAP_CONTROL_BLOCKS + LEAF * (VERSIONS + 1))
 #define SPAN	 ((size_t)BLOCKS << SNAPMAP_BLOCK_SHIFT)
 #define PINS_MAX 8
 
@@ -55,9 +56,14 @@ static u64 current(void)
 	return control()->version;
 }
 
+static u32 leaf_of(u64 version)
+{
+	return SNAPMAP_CONTROL_BLOCKS + LEAF * (u32)version;
+}
+
 static u64 root_of(u64 version)
 {
-	return SNAPMAP_CONTROL_BLOCKS + version;
+	return SNAPMAP_ROOT(SNAPMAP_REF(leaf_of(version), LEAF - 1), 0, 0);
 }
 
 static int key_name(u32 key, char name[8])
@@ -85,13 +91,13 @@ static void put_entry(u8 *leaf, u32 granule, u32 key, u32 value)
 
 static void publish(u64 version)
 {
-	u8 *leaf = kernel.bytes + (root_of(version) << SNAPMAP_BLOCK_SHIFT);
+	u8 *leaf = kernel.bytes + ((size_t)leaf_of(version) << SNAPMAP_BLOCK_SHIFT);
 	u32 key;
 
 	for (key = 0; key < KEYS; key++)
 		if (kernel.value[version][key])
 			put_entry(leaf, 1 + key, key, kernel.value[version][key]);
-	control()->root[version & 1] = SNAPMAP_ROOT(root_of(version), 0, 0);
+	control()->root[version & 1] = root_of(version);
 	control()->version = version;
 }
 
@@ -149,7 +155,7 @@ static u64 version_of(int fd)
 static int ioctl_info(int fd, struct snapmap_info *info)
 {
 	info->header.version = version_of(fd);
-	info->root = SNAPMAP_ROOT(root_of(info->header.version), 0, 0);
+	info->root = root_of(info->header.version);
 	info->span = SPAN;
 	return 0;
 }

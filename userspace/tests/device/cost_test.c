@@ -9,8 +9,8 @@
 #include "tracing.h"
 
 #define SAMPLES	    200
-#define NODE_BLOCKS 2 /* an inner node of 256 slots */
-#define LEAF_BLOCKS 8 /* the largest leaf */
+#define NODE_BLOCKS (sizeof(u32) << SNAPMAP_NODE_BITS >> SNAPMAP_BLOCK_SHIFT)
+#define LEAF_BLOCKS SNAPMAP_LEAF_BLOCKS_MAX
 
 /* Blocks that single commits of one kind wrote. */
 struct cost {

@@ -103,10 +103,10 @@ static void test_some_keys_share_a_hash_A(void **state)
 	u64 seed = seed_of_map(map->fd), i;
 	struct batch batch = { .data = NULL };
 
-	add_colliding(&batch, seed, 0, 30);
+	add_colliding(&batch, seed, 0, 15);
 	assert_int_equal(batch_commit(map->fd, &batch, 0, NULL), 0);
-	for (i = 0; i < 40; i++)
-		assert_colliding(map->fd, seed, i, i < 30 ? 0 : -ENOENT);
+	for (i = 0; i < 20; i++)
+		assert_colliding(map->fd, seed, i, i < 15 ? 0 : -ENOENT);
 	assert_no_leak(map->fd);
 	batch_free(&batch);
 }

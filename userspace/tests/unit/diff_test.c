@@ -444,8 +444,8 @@ static void test_deepest_trie(void **state)
 	edit_end(&edit);
 	for (u32 round = 0; round < 8; round++) {
 		edit = edit_begin(&history);
-		for (u64 id = 0; id < 60; id++)
-			if (!random_below(3))
+		for (u64 id = 0; id < 31; id++)
+			if (random_below(3))
 				put_forged(&edit, 0x0123456789abcdefULL, id, round);
 		for (u64 id = 0; id < 2000; id++)
 			if (!random_below(4))
