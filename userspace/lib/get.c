@@ -136,11 +136,14 @@ static void walk_all(const struct snapmap_view *view, u64 root, size_t count, st
 {
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
 	u32 bits = SNAPMAP_ROOT_BITS(root);
+	u32 ref = SNAPMAP_ROOT_REF(root);
 	bool sound = !levels || snapmap_root_is_inner(root);
 	size_t i;
 
+	if (levels)
+		ref = SNAPMAP_REF_BLOCK(ref); /* the top has no lag */
 	for (i = 0; i < count; i++) {
-		probes[i].ref = sound ? SNAPMAP_ROOT_REF(root) : 0;
+		probes[i].ref = sound ? ref : 0;
 		probes[i].pos = 0;
 	}
 	for (; sound && levels; levels--) {
