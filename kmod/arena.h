@@ -12,7 +12,7 @@
 
 #define SNAPMAP_GROUP_SHIFT	6	/* blocks of a group: a bit each of a word */
 #define SNAPMAP_GROUP_BLOCKS	64U
-#define SNAPMAP_PAGE_BLOCKS	16U	/* 4 KiB: chunks are whole pages */
+#define SNAPMAP_PAGE_BLOCKS	(4096U >> SNAPMAP_BLOCK_SHIFT)	/* chunks are whole pages */
 #define SNAPMAP_NO_GROUP	U32_MAX
 
 /*
@@ -21,8 +21,8 @@
  */
 #define SNAPMAP_BUCKET_EXACT	8
 #define SNAPMAP_BUCKETS		13
-#define SNAPMAP_CHUNK_BLOCKS	8192U	/* 2 MiB: a full-size chunk */
-#define SNAPMAP_CHUNK_SMALL	256U	/* 64 KiB: the first chunk */
+#define SNAPMAP_CHUNK_BLOCKS	(2U << 20 >> SNAPMAP_BLOCK_SHIFT)	/* a full-size chunk */
+#define SNAPMAP_CHUNK_SMALL	(64U << 10 >> SNAPMAP_BLOCK_SHIFT)	/* the first chunk */
 
 /*
  * For all memory that a map takes on somebody's behalf: charged to a cgroup, and
@@ -159,7 +159,7 @@ static inline u32 snapmap_arena_slot(u32 block)
 	if (block < SNAPMAP_CHUNK_SMALL)
 		return 0;
 	if (block < SNAPMAP_CHUNK_BLOCKS)
-		return ilog2(block) - 7;
+		return ilog2(block / SNAPMAP_CHUNK_SMALL) + 1;
 	return 5 + block / SNAPMAP_CHUNK_BLOCKS;
 }
 

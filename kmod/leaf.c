@@ -152,7 +152,7 @@ static void mark(u8 *leaf, u32 granule, u32 count, u8 tag)
  */
 static u32 take_place(u8 *leaf, u32 blocks, u64 *free, u8 tag, u16 check, u32 want, bool at_home)
 {
-	u32 place = find_place(*free, snapmap_home_line(check, blocks) * 2, want, at_home);
+	u32 place = find_place(*free, snapmap_leaf_home(blocks, check), want, at_home);
 
 	if (!place)
 		return 0;

@@ -74,11 +74,6 @@ static inline u64 snapmap_leaf_granules(u32 blocks)
 	return ~0ULL >> beyond & ~0ULL << snapmap_tag_granules(blocks);
 }
 
-static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
-{
-	return (struct snapmap_entry *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
-}
-
 /* Where an entry's value, or its struct snapmap_extern, lies. */
 static inline void *snapmap_entry_value(const struct snapmap_entry *entry)
 {

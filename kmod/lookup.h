@@ -91,9 +91,10 @@ static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 	return mask;
 }
 
-static inline const struct snapmap_entry *snapmap_entry_at(const u8 *leaf, u32 granule)
+/* The entry that begins at a granule; who builds the leaf may write to it. */
+static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
 {
-	return (const void *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
+	return (struct snapmap_entry *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
 }
 
 /* Fills @hit from a value that lies in a run of its own. */
@@ -156,7 +157,7 @@ static __always_inline bool snapmap_entry_hit(const struct snapmap_view *view, c
 					      const void *key, u32 key_len,
 					      struct snapmap_hit *hit)
 {
-	const struct snapmap_entry *entry = snapmap_entry_at(leaf, granule);
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value_at = (const u8 *)(entry + 1) + snapmap_pad8(key_len);
 
 	return value_at <= end && READ_ONCE(entry->check) == snapmap_hash_check(hash) &&
@@ -180,7 +181,7 @@ static inline const void *snapmap_entry_read(const struct snapmap_view *view, co
 					     u32 blocks, u32 granule, u32 *key_len,
 					     struct snapmap_hit *hit)
 {
-	const struct snapmap_entry *entry = snapmap_entry_at(leaf, granule);
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 	const u8 *value_at;
 
@@ -211,10 +212,9 @@ static inline u32 snapmap_match_first(u64 mask, u32 home)
 }
 
 /* The granule on whose line an entry lies, if it is at home. */
-static inline u32 snapmap_leaf_home(u32 blocks, u64 hash)
+static inline u32 snapmap_leaf_home(u32 blocks, u16 check)
 {
-	return snapmap_home_line(snapmap_hash_check(hash), blocks) *
-	       (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
+	return snapmap_home_line(check, blocks) * (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
 }
 
 /**
@@ -227,7 +227,7 @@ static inline u32 snapmap_leaf_home(u32 blocks, u64 hash)
  */
 static inline u32 snapmap_leaf_guess(const u8 *leaf, u32 blocks, u64 hash)
 {
-	u32 home = snapmap_leaf_home(blocks, hash);
+	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
 	u64 mask = snapmap_leaf_match(leaf, home, hash);
 
 	return mask ? snapmap_match_first(mask, home) : home;
@@ -239,7 +239,7 @@ static inline __cold u32 snapmap_leaf_rest(const struct snapmap_view *view, cons
 					   u32 key_len, struct snapmap_hit *hit)
 {
 	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
-	u32 home = snapmap_leaf_home(blocks, hash);
+	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
 	u32 granule;
 
 	for (; mask; mask &= mask - 1) {
@@ -267,7 +267,7 @@ static __always_inline u32 snapmap_leaf_find(const struct snapmap_view *view, co
 					     struct snapmap_hit *hit)
 {
 	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
-	u32 home = snapmap_leaf_home(blocks, hash);
+	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
 	u32 granule;
 	u64 mask;
 

@@ -118,7 +118,8 @@ static void walk_level(const struct snapmap_view *view, u32 bits, size_t count,
 
 static void prefetch_tags(const struct probe *probe)
 {
-	u32 home = snapmap_leaf_home(snapmap_leaf_blocks(probe->ref), probe->hash);
+	u32 home =
+		snapmap_leaf_home(snapmap_leaf_blocks(probe->ref), snapmap_hash_check(probe->hash));
 
 	__builtin_prefetch(probe->leaf);
 	__builtin_prefetch(probe->leaf + (home << SNAPMAP_GRANULE_SHIFT));

@@ -173,8 +173,7 @@ static void count_entry(struct snapmap_check *check, const struct snapmap_entry 
 /* Returns how many granules to go on by. */
 static u32 check_entry(struct leaf *leaf, u32 granule)
 {
-	const struct snapmap_entry *entry =
-		(const void *)(leaf->bytes + (granule << SNAPMAP_GRANULE_SHIFT));
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf->bytes, granule);
 	u32 count;
 	u64 hash;
 

@@ -443,7 +443,7 @@ static void test_entries_at_home(void **state)
 					    sizeof(k), &hit);
 		assert_true(granule);
 		at_home += granule ==
-			   2 * snapmap_home_line(snapmap_hash_check(hash), SNAPMAP_LEAF_BLOCKS_MAX);
+			   snapmap_leaf_home(SNAPMAP_LEAF_BLOCKS_MAX, snapmap_hash_check(hash));
 	}
 	print_message("# %u of %u entries at home\n", at_home, entries);
 	assert_int_equal(entries, 31);
