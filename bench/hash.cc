@@ -6,6 +6,14 @@
 #include <sodium.h>
 #include <xxhash.h>
 
+#include <cstring>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+using u8 = uint8_t;
+using u32 = uint32_t;
+using u64 = uint64_t;
+
+#include "../kmod/hash.h"
 #include "clock.h"
 #include "figures.h"
 #include "sections.h"
@@ -15,6 +23,15 @@ namespace bench
 
 namespace
 {
+
+struct Fold {
+	static constexpr const char *name = "snapmap";
+
+	static uint64_t hash(const void *data, size_t size, uint64_t seed)
+	{
+		return snapmap_hash(seed, data, static_cast<uint32_t>(size));
+	}
+};
 
 struct Xxh64 {
 	static constexpr const char *name = "xxh64";
@@ -90,7 +107,8 @@ template <class K> void measure(Stage<K> &stage, const Options &options, Tsv &ts
 		report(tsv,
 		       place_of(stage, "hash", "-", "a key",
 				dependent ? "dependent" : "independent", "ns"),
-		       take_turns({ runner(Xxh64()), runner(Xxh3()), runner(SipHash()) },
+		       take_turns({ runner(Fold()), runner(Xxh64()), runner(Xxh3()),
+				    runner(SipHash()) },
 				  options.rounds));
 	}
 }

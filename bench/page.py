@@ -179,7 +179,7 @@ REST = {
     'readers': ('One and two readers', 'Millions of gets a second of CPU time, all readers together; *x*: the ratio to one.'),
     'visible': ('From commit to visible', 'From before the commit of one key until a thread that looks all the time has read it; '
                 'wall time, the median of 100.'),
-    'hash': ('Hashing', 'A thousand keys that are in the cache: xxh64, which snapmap uses, and xxh3 of libxxhash, compiled '
+    'hash': ('Hashing', 'A thousand keys that are in the cache: the hash of snapmap; xxh64 and xxh3 of libxxhash, compiled '
              'in; SipHash-2-4 of\nlibsodium. *Dependent*: each hash is the seed of the next one. What the seed '
              'protects from is in design.rst, "Decisions".'),
 }

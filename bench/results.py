@@ -20,7 +20,7 @@ REQUIRED = {
     'readers': ['snapmap'],
     'visible': ['snapmap', 'lmdb-renew'],
     'pin': [],
-    'hash': ['xxh64', 'xxh3', 'siphash'],
+    'hash': ['snapmap', 'xxh64', 'xxh3', 'siphash'],
 }
 
 

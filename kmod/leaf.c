@@ -14,24 +14,10 @@
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#include <linux/xxhash.h>
 
 #include "arena.h"
 #include "broken.h"
 #include "leaf.h"
-
-/**
- * snapmap_hash() - the hash of a key
- * @seed: the map's seed
- * @key: the key
- * @key_len: its length
- *
- * Source: XXH64, Yann Collet.
- */
-u64 snapmap_hash(u64 seed, const void *key, u32 key_len)
-{
-	return xxh64(key, key_len, seed);
-}
 
 static u32 granules(u32 key_len, u32 tail)
 {

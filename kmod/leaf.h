@@ -52,7 +52,6 @@ struct snapmap_leaf_filter {
 	int want;
 };
 
-u64 snapmap_hash(u64 seed, const void *key, u32 key_len);
 u32 snapmap_item_granules(const struct snapmap_item *item);
 u32 snapmap_entry_granules(const struct snapmap_entry *entry);
 bool snapmap_value_is_inline(u32 key_len, u32 value_len);

@@ -15,7 +15,7 @@
  *				    u32 blocks)
  *		address of a run of blocks that is contiguous in memory, or NULL
  *		when it is not all inside the arena
- *	u8, u16, u32, u64, READ_ONCE()
+ *	u8, u16, u32, u64, READ_ONCE(), likely(), memcpy()
  *
  * Every field is loaded once, so that what has been checked is what is used.
  */
@@ -23,6 +23,8 @@
 #define SNAPMAP_LOOKUP_H
 
 #include <linux/snapmap_layout.h>
+
+#include "hash.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -123,14 +125,6 @@ static __always_inline bool snapmap_entry_fill(const struct snapmap_view *view,
 	if (likely(!(value_len & SNAPMAP_ENTRY_EXTERNAL)))
 		return value_len <= end - value_at;
 	return snapmap_extern_fill(view, (const void *)value_at, end, hit);
-}
-
-static inline u64 snapmap_load_word(const void *from)
-{
-	u64 word;
-
-	memcpy(&word, from, sizeof(word));
-	return word;
 }
 
 /* Word by word, the last one overlapping: most keys are short. */

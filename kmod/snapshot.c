@@ -437,7 +437,7 @@ static int init_arena(struct snapmap_store *store, const char *name,
 	control = snapmap_arena_at(&store->arena, 0);
 	control->magic = SNAPMAP_LAYOUT_MAGIC;
 	control->layout_version = SNAPMAP_LAYOUT_VERSION;
-	control->hash_kind = SNAPMAP_HASH_XXH64;
+	control->hash_kind = SNAPMAP_HASH_FOLD;
 	control->hash_seed = store->seed;
 	control->span = (u64)store->arena.blocks << SNAPMAP_BLOCK_SHIFT;
 	control->map_id = map_id;

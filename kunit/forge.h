@@ -2,24 +2,17 @@
 /*
  * forge.h - makes keys of a chosen hash
  *
- * With a known seed every step of XXH64 on a 16-byte input can be undone, so
- * the second half of the key is computed from the first and the hash wanted.
+ * With a known seed the last word of a key can be computed from the words before
+ * it and the hash wanted: the third word makes one factor of the last product 1,
+ * so that the product is the other one, and what follows can be undone.
  */
 #ifndef SNAPMAP_KUNIT_FORGE_H
 #define SNAPMAP_KUNIT_FORGE_H
 
+#include <linux/snapmap_layout.h>
 #include <linux/types.h>	/* in user space, the shim defines u64 */
 
-#define FORGE_P1 0x9E3779B185EBCA87ULL
-#define FORGE_P2 0xC2B2AE3D27D4EB4FULL
-#define FORGE_P3 0x165667B19E3779F9ULL
-#define FORGE_P4 0x85EBCA77C2B2AE63ULL
-#define FORGE_P5 0x27D4EB2F165667C5ULL
-
-static inline u64 forge_rotl(u64 x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
+#define FORGE_WORDS 4
 
 /* The multiplicative inverse modulo 2^64, by Newton's method. */
 static inline u64 forge_inverse(u64 odd)
@@ -31,27 +24,19 @@ static inline u64 forge_inverse(u64 odd)
 	return x;
 }
 
-static inline u64 forge_round(u64 lane)
+static inline void forge_key(u64 seed, u64 hash, u64 first, u64 key[FORGE_WORDS])
 {
-	return forge_rotl(lane * FORGE_P2, 31) * FORGE_P1;
-}
+	u64 secret = seed ^ SNAPMAP_HASH_MIX;
+	u64 state = seed * SNAPMAP_HASH_SPREAD + FORGE_WORDS * sizeof(u64);
 
-static inline void forge_key(u64 seed, u64 hash, u64 first, u64 key[2])
-{
-	u64 state = seed + FORGE_P5 + 16;
-
-	state ^= forge_round(first);
-	state = forge_rotl(state, 27) * FORGE_P1 + FORGE_P4;
-
+	state = snapmap_fold(first ^ secret, state);
 	hash ^= hash >> 32;
-	hash *= forge_inverse(FORGE_P3);
-	hash ^= hash >> 29 ^ hash >> 58;
-	hash *= forge_inverse(FORGE_P2);
-	hash ^= hash >> 33;
-	hash = forge_rotl((hash - FORGE_P4) * forge_inverse(FORGE_P1), 64 - 27) ^ state;
-	hash = forge_rotl(hash * forge_inverse(FORGE_P1), 64 - 31) * forge_inverse(FORGE_P2);
+	hash *= forge_inverse(SNAPMAP_HASH_MIX);
+	hash ^= hash >> 37;
 	key[0] = first;
-	key[1] = hash;
+	key[1] = 0;
+	key[2] = secret ^ 1;
+	key[3] = hash ^ state;
 }
 
 #endif /* SNAPMAP_KUNIT_FORGE_H */

@@ -31,6 +31,7 @@ static void test_first_version(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, control->magic, SNAPMAP_LAYOUT_MAGIC);
 	KUNIT_EXPECT_EQ(test, control->layout_version, SNAPMAP_LAYOUT_VERSION);
+	KUNIT_EXPECT_EQ(test, control->hash_kind, SNAPMAP_HASH_FOLD);
 	KUNIT_EXPECT_EQ(test, control->span, (u64)store->arena.blocks << SNAPMAP_BLOCK_SHIFT);
 	KUNIT_EXPECT_EQ(test, control->hash_seed, store->seed);
 	KUNIT_EXPECT_EQ(test, control->version, 1ULL);

@@ -235,7 +235,7 @@ static void test_value_lengths(struct kunit *test)
 /* Puts a key whose hash is chosen. */
 static int put_forged(struct snapmap_build *build, u64 hash, u64 number)
 {
-	u64 bytes[2];
+	u64 bytes[FORGE_WORDS];
 	struct snapmap_key key = { bytes, sizeof(bytes), hash };
 
 	forge_key(TEST_SEED, hash, number, bytes);
@@ -246,7 +246,7 @@ static bool has_forged(struct fixture *fixture, u64 hash, u64 number)
 {
 	const struct snapmap_view view = { .arena = &fixture->arena };
 	struct snapmap_hit hit;
-	u64 bytes[2];
+	u64 bytes[FORGE_WORDS];
 
 	forge_key(TEST_SEED, hash, number, bytes);
 	return snapmap_lookup(&view, fixture->table.root, hash, bytes, sizeof(bytes), &hit) &&
@@ -261,7 +261,7 @@ static void test_equal_hashes(struct kunit *test)
 	struct snapmap_build build = begin(fixture);
 	u64 number, used;
 	u64 most = 31;	/* granules of the largest leaf, by two for each entry */
-	u64 bytes[2];
+	u64 bytes[FORGE_WORDS];
 
 	forge_key(TEST_SEED, hash, 1, bytes);
 	KUNIT_ASSERT_EQ(test, snapmap_hash(TEST_SEED, bytes, sizeof(bytes)), hash);

@@ -42,6 +42,20 @@
  * The hash names a line of the leaf (snapmap_home_line()). An entry lies there
  * when there was room, and else anywhere in the leaf.
  *
+ * THE HASH of a key of n bytes is, with SNAPMAP_HASH_FOLD, computed in words of 64
+ * bits. fold(a, b) is the lower half of the product a * b xor the upper half.
+ *
+ *	secret = hash_seed ^ SNAPMAP_HASH_MIX
+ *	state = hash_seed * SNAPMAP_HASH_SPREAD + n
+ *	while more than 16 bytes are left:
+ *		state = fold(next word ^ secret, next word ^ state)
+ *	a, b = the first and the last word of the last 16 bytes, or, in a key of
+ *	       less, of the key; in one of less than 8 bytes the bytes themselves
+ *	       with zero bytes behind them, and 0
+ *	h = fold(a ^ secret, b ^ state)
+ *	h = (h ^ h >> 37) * SNAPMAP_HASH_MIX
+ *	hash = h ^ h >> 32
+ *
  * READING THE LIVE TABLE without a system call, against concurrent commits:
  *
  *	1. v = load-acquire control.version
@@ -122,7 +136,11 @@
 #define SNAPMAP_TAG_FIRST		2
 
 /* How a key is hashed: control.hash_kind. */
-#define SNAPMAP_HASH_XXH64		0	/* XXH64(key, length, hash_seed) */
+#define SNAPMAP_HASH_FOLD		1	/* as above */
+
+/* The factors of SNAPMAP_HASH_FOLD: the golden ratio, and the one of XXH3's last step. */
+#define SNAPMAP_HASH_SPREAD		0x9e3779b97f4a7c15ULL
+#define SNAPMAP_HASH_MIX		0x165667919e3779f9ULL
 
 /**
  * struct snapmap_entry - what stands before a key in a leaf

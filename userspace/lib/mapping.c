@@ -16,7 +16,7 @@ static int check_control(const struct snapmap_control *control, u64 span)
 {
 	if (control->magic != SNAPMAP_LAYOUT_MAGIC || control->span != span ||
 	    control->layout_version != SNAPMAP_LAYOUT_VERSION ||
-	    control->hash_kind != SNAPMAP_HASH_XXH64)
+	    control->hash_kind != SNAPMAP_HASH_FOLD)
 		return -EPROTONOSUPPORT;
 	return 0;
 }

@@ -10,9 +10,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
@@ -48,14 +45,6 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 {
 	return view->blocks;
-}
-
-/* Two copies of XXH64: the one for short keys is without the code for stripes of 32 bytes. */
-static inline __attribute__((flatten)) u64 snapmap_hash(u64 seed, const void *key, u32 key_len)
-{
-	if (likely(key_len < 32))
-		return XXH64(key, key_len & 31, seed);
-	return XXH64(key, key_len, seed);
 }
 
 #include "../../kmod/lookup.h"

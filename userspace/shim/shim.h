@@ -290,10 +290,4 @@ static inline void list_del_init(struct list_head *node)
 	for (p = list_entry((head)->next, __typeof__(*p), member), n = list_next_entry(p, member); \
 	     &p->member != (head); p = n, n = list_next_entry(n, member))
 
-/* Hash. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define xxh64(input, length, seed) XXH64(input, length, seed)
-
 #endif /* SNAPMAP_SHIM_H */

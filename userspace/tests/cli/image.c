@@ -75,7 +75,7 @@ static void put_entry(struct image *image, u32 n)
 		entry.value_len |= SNAPMAP_ENTRY_EXTERNAL;
 		tail = sizeof(struct snapmap_extern);
 	}
-	hash = XXH64(key, entry.key_len, IMAGE_SEED);
+	hash = snapmap_hash(IMAGE_SEED, key, entry.key_len);
 	entry.check = (u16)(hash >> 8);
 	leaf = leaf_of(hash);
 	granule = image->used[leaf];

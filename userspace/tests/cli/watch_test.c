@@ -81,7 +81,7 @@ static void put_entry(u8 *leaf, u32 granule, u32 key, u32 value)
 
 	entry.key_len = (u16)key_name(key, name);
 	entry.version = value; /* any number that says whether it was written again */
-	hash = XXH64(name, entry.key_len, control()->hash_seed);
+	hash = snapmap_hash(control()->hash_seed, name, entry.key_len);
 	entry.check = snapmap_hash_check(hash);
 	leaf[granule] = snapmap_hash_tag(hash);
 	memcpy(to, &entry, sizeof(entry));
@@ -110,6 +110,7 @@ static void make_map(void)
 	assert_ptr_not_equal(kernel.bytes, MAP_FAILED);
 	control()->magic = SNAPMAP_LAYOUT_MAGIC;
 	control()->layout_version = SNAPMAP_LAYOUT_VERSION;
+	control()->hash_kind = SNAPMAP_HASH_FOLD;
 	control()->span = SPAN;
 	control()->hash_seed = random_next();
 	kernel.oldest = 1;

@@ -28,7 +28,7 @@ uint32_t image_key(uint8_t id, uint8_t key[SNAPMAP_KEY_MAX])
 {
 	u64 hash = id < KEYS_ALIKE ? 0x0123456789abcdefULL : 0xfedcba9876543000ULL + id;
 	uint32_t len = id % 16 ? 1 + id * 7 % 40 : SNAPMAP_KEY_MAX - id / 16;
-	u64 forged[2];
+	u64 forged[FORGE_WORDS];
 
 	if (id < KEYS_PLAIN) {
 		memset(key, id, len);
@@ -102,7 +102,7 @@ static void fill(struct snapmap_build *build, unsigned int kind)
 	}
 	if (kind == 3)
 		for (u64 i = 0; i < 200; i++) {
-			u64 key[2];
+			u64 key[FORGE_WORDS];
 
 			forge_key(IMAGE_SEED, 0xfedcba9876543100ULL + i, i, key);
 			put(build, key, sizeof(key), 8);

@@ -36,7 +36,7 @@ struct fixture {
 	struct snapmap_build build;
 	struct entry entry[ENTRIES];
 	u32 count;
-	u64 key[2]; /* the one that was read last */
+	u64 key[FORGE_WORDS]; /* the one that was read last */
 	u32 fail_at;
 };
 
@@ -146,7 +146,7 @@ static void check_entry(struct fixture *fixture, const struct entry *entry)
 {
 	const struct snapmap_view view = { .arena = &fixture->arena };
 	struct snapmap_hit hit;
-	u64 key[2];
+	u64 key[FORGE_WORDS];
 
 	forge_key(SEED_OF_MAP, entry->hash, entry->id, key);
 	assert_true(snapmap_lookup(&view, fixture->build.table.root, entry->hash, key, sizeof(key),

@@ -425,7 +425,7 @@ static void test_growth_costs_a_path(void **state)
 
 static void put_forged(struct edit *edit, u64 hash, u64 id, u32 value)
 {
-	u64 key[2];
+	u64 key[FORGE_WORDS];
 
 	forge_key(SEED_OF_MAP, hash, id, key);
 	edit_put(edit, key, sizeof(key), &value, sizeof(value));

@@ -501,7 +501,7 @@ static void test_commit_cost(void **state)
 
 static int put_forged(struct store *store, struct snapmap_build *build, u64 hash, u64 id)
 {
-	u64 key[2];
+	u64 key[FORGE_WORDS];
 	int err;
 
 	forge_key(SEED_OF_MAP, hash, id, key);
