@@ -198,6 +198,15 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
 }
 
+static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
+{
+	static const u32 zero;
+	const u32 slots = SNAPMAP_BLOCK_SIZE / sizeof(u32);
+	const u32 *at = snapmap_view_at(view, block + slot / slots, 1);
+
+	return at ? at + slot % slots : &zero;
+}
+
 static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 {
 	return view->arena->blocks;

@@ -15,6 +15,10 @@
  *				    u32 blocks)
  *		address of a run of blocks that is contiguous in memory, or NULL
  *		when it is not all inside the arena
+ *	const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block,
+ *				     u32 slot)
+ *		address of a slot of the inner node that begins at a block; of a
+ *		zero when it is not inside the arena
  *	u8, u16, u32, u64, READ_ONCE(), likely(), memcpy()
  *
  * Every field is loaded once, so that what has been checked is what is used.
@@ -99,64 +103,81 @@ static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granu
 	return (struct snapmap_entry *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
 }
 
-/* Fills @hit from a value that lies in a run of its own. */
-static inline __cold bool snapmap_extern_fill(const struct snapmap_view *view,
-					      const struct snapmap_extern *external,
-					      const u8 *end, struct snapmap_hit *hit)
+/* A value that lies in a run of its own; NULL unless it is in the arena. */
+static inline __cold const void *snapmap_extern_value(const struct snapmap_view *view,
+						      const struct snapmap_extern *external,
+						      const u8 *end, u32 value_len)
 {
-	if (hit->value_len > SNAPMAP_VALUE_MAX || (const u8 *)(external + 1) > end)
-		return false;
-	hit->value = snapmap_view_at(view, READ_ONCE(external->block),
-				     snapmap_value_blocks(hit->value_len));
-	return hit->value;
+	if (value_len > SNAPMAP_VALUE_MAX || (const u8 *)(external + 1) > end)
+		return NULL;
+	return snapmap_view_at(view, READ_ONCE(external->block), snapmap_value_blocks(value_len));
 }
 
-/* Fills @hit from @entry, of whose value @value_at is known to be in the leaf. */
-static __always_inline bool snapmap_entry_fill(const struct snapmap_view *view,
-					       const struct snapmap_entry *entry,
-					       const u8 *value_at, const u8 *end,
-					       struct snapmap_hit *hit)
+/* Where an entry's value, or its struct snapmap_extern, begins. */
+static inline const u8 *snapmap_value_at(const struct snapmap_entry *entry, u32 key_len)
 {
+	return (const u8 *)(entry + 1) + snapmap_pad8(key_len);
+}
+
+/**
+ * snapmap_hit_fill() - tell of an entry whose key has been found to lie in the leaf
+ * @view: where external values are found
+ * @leaf: the leaf's first byte
+ * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @granule: where the entry begins
+ * @key_len: length of its key
+ * @hit: out: filled
+ *
+ * Return: false when the value is not in the leaf, or not in the arena.
+ */
+static __always_inline bool snapmap_hit_fill(const struct snapmap_view *view, const u8 *leaf,
+					     u32 blocks, u32 granule, u32 key_len,
+					     struct snapmap_hit *hit)
+{
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
+	const u8 *value_at = snapmap_value_at(entry, key_len);
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 	u32 value_len = READ_ONCE(entry->value_len);
 
 	hit->version = READ_ONCE(entry->version);
 	hit->value = value_at;
 	hit->value_len = value_len & ~SNAPMAP_ENTRY_EXTERNAL;
-	if (likely(!(value_len & SNAPMAP_ENTRY_EXTERNAL)))
-		return value_len <= end - value_at;
-	return snapmap_extern_fill(view, (const void *)value_at, end, hit);
+	if (likely(value_len <= end - value_at))
+		return true;
+	if (!(value_len & SNAPMAP_ENTRY_EXTERNAL))
+		return false;
+	hit->value = snapmap_extern_value(view, (const void *)value_at, end, hit->value_len);
+	return hit->value;
 }
 
-/* Word by word, the last one overlapping: most keys are short. */
-static inline bool snapmap_key_equal(const void *a, const void *b, u32 len)
+/*
+ * Whether a key is the one in an entry, of the same length and with zero bytes up to
+ * a whole word. Word by word, the last one overlapping.
+ */
+static __always_inline bool snapmap_key_equal(const u8 *stored, const u8 *key, u32 len)
 {
 	u32 last = len - sizeof(u64);
 	u64 differ;
 	u32 i;
 
-	if (len < sizeof(u64))
-		return !memcmp(a, b, len);
-	differ = snapmap_load_word(a) ^ snapmap_load_word(b);
-	for (i = sizeof(u64); i < last && !differ; i += sizeof(u64))
-		differ = snapmap_load_word(a + i) ^ snapmap_load_word(b + i);
-	return !(differ | (snapmap_load_word(a + last) ^ snapmap_load_word(b + last)));
+	if (!likely(len >= sizeof(u64)))
+		return snapmap_load_word(stored) == snapmap_load_short(key, len);
+	differ = snapmap_load_word(stored) ^ snapmap_load_word(key);
+	for (i = sizeof(u64); i < last; i += sizeof(u64))
+		differ |= snapmap_load_word(stored + i) ^ snapmap_load_word(key + i);
+	return !(differ | (snapmap_load_word(stored + last) ^ snapmap_load_word(key + last)));
 }
 
-/*
- * Fills @hit from the entry at @granule if that holds the key. The granule need
- * not be one of the leaf.
- */
-static __always_inline bool snapmap_entry_hit(const struct snapmap_view *view, const u8 *leaf,
-					      u32 granule, const u8 *end, u64 hash,
-					      const void *key, u32 key_len,
-					      struct snapmap_hit *hit)
+/* Whether the entry at @granule, which need not be one of the leaf, holds the key. */
+static __always_inline bool snapmap_entry_is(const u8 *leaf, u32 blocks, u32 granule,
+					     const void *key, u32 key_len)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
-	const u8 *value_at = (const u8 *)(entry + 1) + snapmap_pad8(key_len);
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 
-	return value_at <= end && READ_ONCE(entry->check) == snapmap_hash_check(hash) &&
-	       READ_ONCE(entry->key_len) == key_len && snapmap_key_equal(entry + 1, key, key_len) &&
-	       snapmap_entry_fill(view, entry, value_at, end, hit);
+	return snapmap_value_at(entry, key_len) <= end &&
+	       READ_ONCE(entry->key_len) == key_len &&
+	       snapmap_key_equal((const u8 *)(entry + 1), key, key_len);
 }
 
 /**
@@ -177,12 +198,10 @@ static inline const void *snapmap_entry_read(const struct snapmap_view *view, co
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
-	const u8 *value_at;
 
 	*key_len = READ_ONCE(entry->key_len);
-	value_at = (const u8 *)(entry + 1) + snapmap_pad8(*key_len);
-	if (!*key_len || *key_len > SNAPMAP_KEY_MAX || value_at > end ||
-	    !snapmap_entry_fill(view, entry, value_at, end, hit))
+	if (!*key_len || *key_len > SNAPMAP_KEY_MAX || snapmap_value_at(entry, *key_len) > end ||
+	    !snapmap_hit_fill(view, leaf, blocks, granule, *key_len, hit))
 		return NULL;
 	return entry + 1;
 }
@@ -211,34 +230,25 @@ static inline u32 snapmap_leaf_home(u32 blocks, u16 check)
 	return snapmap_home_line(check, blocks) * (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
 }
 
-/**
- * snapmap_leaf_guess() - where in a leaf a key most likely lies
- * @leaf: the leaf's first byte
- * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
- * @hash: the key's hash
- *
- * Return: a granule, for a prefetch.
+/*
+ * Most entries are at home, so that their line need not wait for the tags to tell of
+ * it: it may be asked for before.
  */
-static inline u32 snapmap_leaf_guess(const u8 *leaf, u32 blocks, u64 hash)
+static inline void snapmap_leaf_prefetch(const u8 *leaf, u32 granule)
 {
-	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
-	u64 mask = snapmap_leaf_match(leaf, home, hash);
-
-	return mask ? snapmap_match_first(mask, home) : home;
+	__builtin_prefetch(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
 }
 
 /* The entries that are left when the likeliest is another. */
-static inline __cold u32 snapmap_leaf_rest(const struct snapmap_view *view, const u8 *leaf,
-					   u32 blocks, u64 mask, u64 hash, const void *key,
-					   u32 key_len, struct snapmap_hit *hit)
+static inline __cold u32 snapmap_leaf_rest(const u8 *leaf, u32 blocks, u64 mask, u64 hash,
+					   const void *key, u32 key_len)
 {
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
 	u32 granule;
 
 	for (; mask; mask &= mask - 1) {
 		granule = snapmap_match_first(mask, home);
-		if (snapmap_entry_hit(view, leaf, granule, end, hash, key, key_len, hit))
+		if (snapmap_entry_is(leaf, blocks, granule, key, key_len))
 			return granule;
 	}
 	return 0;
@@ -246,53 +256,40 @@ static inline __cold u32 snapmap_leaf_rest(const struct snapmap_view *view, cons
 
 /**
  * snapmap_leaf_find() - find a key in a leaf
- * @view: where external values are found
  * @leaf: the leaf's first byte
  * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
  * @hash: the key's hash
  * @key: the key
  * @key_len: its length
- * @hit: out: filled when found
  *
- * Return: the granule at which the entry begins, 0 when there is none.
+ * Return: the granule at which the entry begins, whose key lies in the leaf; 0 when
+ * there is none.
  */
-static __always_inline u32 snapmap_leaf_find(const struct snapmap_view *view, const u8 *leaf,
-					     u32 blocks, u64 hash, const void *key, u32 key_len,
-					     struct snapmap_hit *hit)
+static __always_inline u32 snapmap_leaf_find(const u8 *leaf, u32 blocks, u64 hash,
+					     const void *key, u32 key_len)
 {
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
 	u32 granule;
 	u64 mask;
 
-	/* Most entries are at home, and their line need not wait for the tags. */
-	__builtin_prefetch(leaf + (home << SNAPMAP_GRANULE_SHIFT));
+	snapmap_leaf_prefetch(leaf, home);
 	mask = snapmap_leaf_match(leaf, home, hash);
 	if (!mask)
 		return 0;
 	granule = snapmap_match_first(mask, home);
-	if (likely(snapmap_entry_hit(view, leaf, granule, end, hash, key, key_len, hit)))
+	if (likely(snapmap_entry_is(leaf, blocks, granule, key, key_len)))
 		return granule;
-	return snapmap_leaf_rest(view, leaf, blocks, mask & (mask - 1), hash, key, key_len, hit);
+	return snapmap_leaf_rest(leaf, blocks, mask & (mask - 1), hash, key, key_len);
 }
 
 /*
- * The slot of a hash in the inner node @ref, NULL when that is not all in the
- * arena. Any @pos stays inside the node; one that cannot be finds nothing.
+ * The slot of a hash in the inner node @ref, whatever @bits and @pos are.
  */
-static inline const u32 *snapmap_slot_at(const struct snapmap_view *view, u32 ref, u32 bits,
-					 u32 pos, u64 hash)
+static __always_inline const u32 *snapmap_slot_at(const struct snapmap_view *view, u32 ref,
+						  u32 bits, u32 pos, u64 hash)
 {
-	const u32 *slots = snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), snapmap_node_blocks(bits));
-
-	return slots ? slots + (hash << (pos & 63) >> (64 - bits)) : NULL;
-}
-
-/* Whether a root word is that of a tree with inner nodes, none of impossible size. */
-static inline bool snapmap_root_is_inner(u64 root)
-{
-	return SNAPMAP_ROOT_LEVELS(root) - 1 < SNAPMAP_LEVELS_MAX &&
-	       SNAPMAP_ROOT_BITS(root) - 1 < SNAPMAP_NODE_BITS;
+	return snapmap_view_slot(view, SNAPMAP_REF_BLOCK(ref),
+				 hash << (pos & 63) >> (-bits & 63));
 }
 
 /**
@@ -312,16 +309,14 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
 
 	if (!levels)
 		return ref;
-	if (!snapmap_root_is_inner(root))
-		return 0;
 	slot = snapmap_slot_at(view, ref, pos, 0, hash);
-	while (slot && --levels) {
+	while (--levels) {
 		ref = READ_ONCE(*slot);
 		pos -= SNAPMAP_REF_ARG(ref);
 		slot = snapmap_slot_at(view, ref, SNAPMAP_NODE_BITS, pos, hash);
 		pos += SNAPMAP_NODE_BITS;
 	}
-	return slot ? READ_ONCE(*slot) : 0;
+	return READ_ONCE(*slot);
 }
 
 /**
@@ -333,10 +328,7 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
  */
 static inline const u8 *snapmap_leaf_at(const struct snapmap_view *view, u32 ref)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
-
-	return ref && blocks <= SNAPMAP_LEAF_BLOCKS_MAX ?
-	       snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), blocks) : NULL;
+	return snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), snapmap_leaf_blocks(ref));
 }
 
 /**
@@ -357,9 +349,10 @@ static __always_inline bool snapmap_lookup(const struct snapmap_view *view, u64 
 {
 	u32 ref = snapmap_walk(view, root, hash);
 	const u8 *leaf = snapmap_leaf_at(view, ref);
+	u32 blocks = snapmap_leaf_blocks(ref);
+	u32 granule = leaf ? snapmap_leaf_find(leaf, blocks, hash, key, key_len) : 0;
 
-	return leaf && snapmap_leaf_find(view, leaf, snapmap_leaf_blocks(ref), hash, key, key_len,
-					 hit);
+	return granule && snapmap_hit_fill(view, leaf, blocks, granule, key_len, hit);
 }
 
 #endif /* SNAPMAP_LOOKUP_H */

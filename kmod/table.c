@@ -130,14 +130,11 @@ static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path
 /* Tries to write @item into the leaf as it is; false when there is no room. */
 static bool leaf_write(struct snapmap_build *build, u32 ref, const struct snapmap_item *item)
 {
-	const struct snapmap_view view = { .arena = build->arena };
 	u32 blocks = snapmap_leaf_blocks(ref);
 	u8 *leaf = leaf_at(build, ref);
-	struct snapmap_hit hit;
 	u32 granule;
 
-	granule = snapmap_leaf_find(&view, leaf, blocks, item->hash, item->key, item->key_len,
-				    &hit);
+	granule = snapmap_leaf_find(leaf, blocks, item->hash, item->key, item->key_len);
 	if (!granule)
 		return snapmap_leaf_add(leaf, blocks, item);
 	drop_entry(build, snapmap_leaf_entry(leaf, granule));
@@ -459,8 +456,8 @@ int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *
 		return err;
 	ref = snapmap_path_leaf(build, &path);
 	leaf = leaf_at(build, ref);
-	granule = snapmap_leaf_find(&view, leaf, snapmap_leaf_blocks(ref), key->hash, key->data,
-				    key->len, &hit);
+	granule = snapmap_leaf_find(leaf, snapmap_leaf_blocks(ref), key->hash, key->data,
+				    key->len);
 	drop_entry(build, snapmap_leaf_entry(leaf, granule));
 	snapmap_leaf_remove(leaf, granule);
 	shrink_leaf(build, &path);

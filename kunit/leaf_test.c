@@ -24,12 +24,21 @@ static struct snapmap_item item_of(const u64 *key, const void *value, u32 value_
 	};
 }
 
+static u32 find_hash(const u8 *leaf, u32 blocks, u64 hash, const void *key, u32 key_len,
+		     struct snapmap_hit *hit)
+{
+	struct snapmap_arena arena = { .blocks = 0 };
+	const struct snapmap_view view = { .arena = &arena };
+	u32 granule = snapmap_leaf_find(leaf, blocks, hash, key, key_len);
+
+	return granule && snapmap_hit_fill(&view, leaf, blocks, granule, key_len, hit) ?
+	       granule : 0;
+}
+
 static u32 find(const u8 *leaf, u32 blocks, u64 key, struct snapmap_hit *hit)
 {
-	const struct snapmap_view view = {};
-
-	return snapmap_leaf_find(&view, leaf, blocks, snapmap_hash(TEST_SEED, &key, sizeof(key)),
-				 &key, sizeof(key), hit);
+	return find_hash(leaf, blocks, snapmap_hash(TEST_SEED, &key, sizeof(key)), &key,
+			 sizeof(key), hit);
 }
 
 /* A leaf of every size takes entries until it is full, and finds each. */
@@ -165,7 +174,6 @@ static void test_key_lengths(struct kunit *test)
 				       SNAPMAP_KEY_MAX };
 	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
 	u8 *key = kunit_kzalloc(test, SNAPMAP_KEY_MAX, GFP_KERNEL);
-	const struct snapmap_view view = {};
 	const struct snapmap_entry *entry;
 	struct snapmap_item item;
 	struct snapmap_hit hit;
@@ -193,9 +201,8 @@ static void test_key_lengths(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, snapmap_leaf_next(leaf, SNAPMAP_LEAF_BLOCKS_MAX, granule), 0U);
 		if (i % 2)
 			continue;
-		KUNIT_EXPECT_EQ(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX,
-							item.hash, key, item.key_len, &hit),
-				granule);
+		KUNIT_EXPECT_EQ(test, find_hash(leaf, SNAPMAP_LEAF_BLOCKS_MAX, item.hash, key,
+						item.key_len, &hit), granule);
 		KUNIT_EXPECT_EQ(test, memcmp(hit.value, "value", 5), 0);
 		KUNIT_EXPECT_EQ(test, hit.version, 3ULL);
 	}
@@ -206,7 +213,6 @@ static void test_equal_hashes(struct kunit *test)
 {
 	u8 *leaf = kunit_kzalloc(test, LEAF_BYTES, GFP_KERNEL);
 	const u64 hash = 0x123456789abcdef0ULL;
-	const struct snapmap_view view = {};
 	struct snapmap_item item;
 	struct snapmap_hit hit;
 	u64 key, entries;
@@ -220,12 +226,12 @@ static void test_equal_hashes(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, entries, 62ULL);
 	for (key = 0; key < entries; key++) {
-		KUNIT_ASSERT_NE(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash,
-							&key, sizeof(key), &hit), 0U);
+		KUNIT_ASSERT_NE(test, find_hash(leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash, &key,
+						sizeof(key), &hit), 0U);
 		KUNIT_EXPECT_EQ(test, *(u64 *)hit.value, key);
 	}
-	KUNIT_EXPECT_EQ(test, snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash,
-						&entries, sizeof(entries), &hit), 0U);
+	KUNIT_EXPECT_EQ(test, find_hash(leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash, &entries,
+					sizeof(entries), &hit), 0U);
 }
 
 /* Writing over an entry leaves its neighbours and all tags alone. */
@@ -340,8 +346,6 @@ static void test_copy_into_too_small(struct kunit *test)
  */
 static void test_garbage(struct kunit *test)
 {
-	struct snapmap_arena arena = { .blocks = 0 };
-	const struct snapmap_view view = { .arena = &arena };
 	struct snapmap_hit hit;
 	struct rnd_state random;
 	u32 blocks, round;
@@ -356,7 +360,7 @@ static void test_garbage(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, leaf);
 		prandom_bytes_state(&random, leaf, blocks << SNAPMAP_BLOCK_SHIFT);
 		memset(leaf, snapmap_hash_tag(hash), SNAPMAP_LINE_SIZE);
-		if (snapmap_leaf_find(&view, leaf, blocks, hash, &key, sizeof(key), &hit))
+		if (find_hash(leaf, blocks, hash, &key, sizeof(key), &hit))
 			KUNIT_EXPECT_LE(test, (const u8 *)hit.value + hit.value_len - leaf,
 					(long)(blocks << SNAPMAP_BLOCK_SHIFT));
 		kfree(leaf);

@@ -76,8 +76,8 @@
  * WHAT A READER MUST CHECK, because between steps 3 and 5 any byte of a block
  * may be anything (promise H):
  *
- *	- every block number, with its length, lies below control.span / 256
- *	- levels <= 8, widths 1..8, pos + width <= 64, lag <= pos
+ *	- every slot of an inner node, and every leaf and value, lies below
+ *	  control.span, whatever levels, widths and lags say
  *	- an entry and what it says of its key and value end inside the leaf
  *	- a value is at most SNAPMAP_VALUE_MAX long
  *

@@ -6,9 +6,12 @@
  * counts only when it proves to have been (promises A and B). Until then every
  * byte may be anything; lookup.h bounds what it reads, and so the copy.
  *
- * A single look-up waits for memory twice, for a leaf's tags and for the entry.
- * Many look-ups at once wait together: each step is taken for all keys of a
- * group before the next one, and asks for the memory that the next one needs.
+ * A single look-up waits for memory twice, for a leaf's tags and for the entry,
+ * unless that is at home. Meanwhile the next ones begin, the more of them the
+ * fewer instructions each has: so the likely case is a straight line, without
+ * calls, and all others begin anew. Many look-ups at once wait together: each
+ * step is taken for all keys of a group before the next one, and asks for the
+ * memory that the next one needs.
  */
 #include <errno.h>
 
@@ -20,11 +23,8 @@ static bool key_len_valid(size_t key_len)
 	return key_len && key_len <= SNAPMAP_KEY_MAX;
 }
 
-static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap,
-		    struct snapmap_found *found)
+static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap)
 {
-	found->value_len = hit->value_len;
-	found->entry_version = hit->version;
 	if (hit->value_len > cap)
 		return -ERANGE;
 	if (hit->value_len)
@@ -32,48 +32,119 @@ static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap,
 	return 0;
 }
 
-/* One attempt; returns whether the snapshot was intact to its end. */
-static __always_inline bool get_once(const struct snapmap_view *view, u64 hash, const void *key,
-				     size_t key_len, void *buf, size_t cap,
-				     struct snapmap_found *found, int *err)
+/* Tells of an attempt; on a failure, of what is known. */
+static __always_inline void tell(struct snapmap_found *found, int err, u64 version,
+				 const struct snapmap_hit *hit)
 {
-	const struct snapmap_control *control = snapmap_view_control(view);
-	struct snapmap_hit hit;
-	u64 root;
-
-	found->version = snapmap_live_begin(control, &root);
-	*err = snapmap_lookup(view, root, hash, key, key_len, &hit) ?
-		       copy_out(&hit, buf, cap, found) :
-		       -ENOENT;
-	return snapmap_live_intact(control, found->version);
+	if (!found)
+		return;
+	found->version = version;
+	if (err != -ENOENT) {
+		found->value_len = hit->value_len;
+		found->entry_version = hit->version;
+	}
 }
 
-static __cold int get_again(const struct snapmap_view *view, u64 hash, const void *key,
-			    size_t key_len, void *buf, size_t cap, struct snapmap_found *found)
+/* All cases, as often as it takes. */
+static __cold int get_any(const struct snapmap *map, const void *key, size_t key_len, void *buf,
+			  size_t cap, struct snapmap_found *found)
 {
+	const struct snapmap_view *view = &map->mapping->view;
+	const struct snapmap_control *control = snapmap_view_control(view);
+	u64 hash = snapmap_view_hash(view, key, key_len);
+	struct snapmap_hit hit;
+	u64 version, root;
 	int err;
 
-	while (!get_once(view, hash, key, key_len, buf, cap, found, &err))
-		;
+	do {
+		version = snapmap_live_begin(control, &root);
+		err = snapmap_lookup(view, root, hash, key, key_len, &hit) ?
+			      copy_out(&hit, buf, cap) :
+			      -ENOENT;
+	} while (!snapmap_live_intact(control, version));
+	tell(found, err, version, &hit);
 	return err;
+}
+
+/* As memcpy() does, but without a call for what lies in a leaf. */
+static __always_inline void copy_value(u8 *to, const u8 *from, size_t len)
+{
+	size_t at;
+
+	if (likely(len >= 16)) {
+		for (at = 0; at + 16 < len; at += 16)
+			memcpy(to + at, from + at, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else {
+		for (at = 0; at < len; at++)
+			to[at] = from[at];
+	}
+}
+
+/*
+ * Copies out the value of the entry at @granule, the first of those that @mask tells
+ * of. Returns -EAGAIN in the less likely cases: another entry may be the one, the
+ * value does not lie in the leaf, or is too long.
+ */
+static __always_inline int get_first(const u8 *leaf, u32 blocks, u64 mask, u32 granule,
+				     const void *key, size_t key_len, void *buf, size_t cap,
+				     struct snapmap_hit *hit)
+{
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
+	const u8 *value = snapmap_value_at(entry, key_len);
+	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+
+	if (!likely(snapmap_entry_is(leaf, blocks, granule, key, key_len)))
+		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
+	hit->version = READ_ONCE(entry->version);
+	hit->value_len = READ_ONCE(entry->value_len);
+	if (!likely(hit->value_len <= end - value) || !likely(hit->value_len <= cap))
+		return -EAGAIN;
+	copy_value(buf, value, hit->value_len);
+	return 0;
+}
+
+static __always_inline int get_likely(const struct snapmap_view *view, u64 root, u64 hash,
+				      const void *key, size_t key_len, void *buf, size_t cap,
+				      struct snapmap_hit *hit)
+{
+	u32 ref = snapmap_walk(view, root, hash);
+	const u8 *leaf = snapmap_leaf_at(view, ref);
+	u32 blocks = snapmap_leaf_blocks(ref);
+	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
+	u64 mask;
+
+	if (!leaf)
+		return -ENOENT;
+	snapmap_leaf_prefetch(leaf, home);
+	mask = snapmap_leaf_match(leaf, home, hash);
+	if (!mask)
+		return -ENOENT;
+	return get_first(leaf, blocks, mask, snapmap_match_first(mask, home), key, key_len, buf,
+			 cap, hit);
 }
 
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
 		struct snapmap_found *found)
 {
 	const struct snapmap_view *view = &map->mapping->view;
-	struct snapmap_found local;
-	u64 hash;
+	const struct snapmap_control *control = snapmap_view_control(view);
+	struct snapmap_hit hit;
+	u64 hash, version, root;
 	int err;
 
 	if (!key_len_valid(key_len))
 		return -EMSGSIZE;
-	if (!found)
-		found = &local;
 	hash = snapmap_view_hash(view, key, key_len);
-	if (likely(get_once(view, hash, key, key_len, buf, cap, found, &err)))
-		return err;
-	return get_again(view, hash, key, key_len, buf, cap, found);
+	version = snapmap_live_begin(control, &root);
+	err = get_likely(view, root, hash, key, key_len, buf, cap, &hit);
+	if (!likely(err != -EAGAIN) || !likely(snapmap_live_intact(control, version)))
+		return get_any(map, key, key_len, buf, cap, found);
+	tell(found, err, version, &hit);
+	return err;
 }
 
 /* More than fit into what a core can wait for at once bring nothing. */
@@ -82,10 +153,12 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 /* How far a look-up has come. */
 struct probe {
 	u64 hash;
-	const u32 *slot; /* in the lowest inner node so far */
+	u64 mask; /* of the leaf's entries */
 	const u8 *leaf;
+	const u32 *slot; /* in the lowest inner node so far */
 	u32 ref;
 	u32 pos;
+	u32 granule;
 };
 
 static void hash_keys(const struct snapmap_view *view, const struct snapmap_query *queries,
@@ -94,12 +167,13 @@ static void hash_keys(const struct snapmap_view *view, const struct snapmap_quer
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (key_len_valid(queries[i].key_len))
-			probes[i].hash =
-				snapmap_view_hash(view, queries[i].key, queries[i].key_len);
+		probes[i].hash =
+			key_len_valid(queries[i].key_len) ?
+				snapmap_view_hash(view, queries[i].key, queries[i].key_len) :
+				0;
 }
 
-/* One inner level for all. */
+/* One inner level. */
 static void walk_level(const struct snapmap_view *view, u32 bits, size_t count,
 		       struct probe *probes)
 {
@@ -109,73 +183,78 @@ static void walk_level(const struct snapmap_view *view, u32 bits, size_t count,
 		probe->pos -= SNAPMAP_REF_ARG(probe->ref);
 		probe->slot = snapmap_slot_at(view, probe->ref, bits, probe->pos, probe->hash);
 		probe->pos += bits;
-		if (probe->slot)
-			__builtin_prefetch(probe->slot);
+		__builtin_prefetch(probe->slot);
 	}
 	for (probe = probes; probe < probes + count; probe++)
-		probe->ref = probe->slot ? READ_ONCE(*probe->slot) : 0;
+		probe->ref = READ_ONCE(*probe->slot);
 }
 
-static void prefetch_tags(const struct probe *probe)
-{
-	u32 home =
-		snapmap_leaf_home(snapmap_leaf_blocks(probe->ref), snapmap_hash_check(probe->hash));
-
-	__builtin_prefetch(probe->leaf);
-	__builtin_prefetch(probe->leaf + (home << SNAPMAP_GRANULE_SHIFT));
-}
-
-/* By its tags; not every entry is at home. */
-static void prefetch_entry(const struct probe *probe)
-{
-	u32 granule = snapmap_leaf_guess(probe->leaf, snapmap_leaf_blocks(probe->ref), probe->hash);
-
-	__builtin_prefetch(probe->leaf + (granule << SNAPMAP_GRANULE_SHIFT));
-}
-
-static void walk_all(const struct snapmap_view *view, u64 root, size_t count, struct probe *probes)
+static void walk_down(const struct snapmap_view *view, u64 root, size_t count, struct probe *probes)
 {
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
 	u32 bits = SNAPMAP_ROOT_BITS(root);
 	u32 ref = SNAPMAP_ROOT_REF(root);
-	bool sound = !levels || snapmap_root_is_inner(root);
 	size_t i;
 
 	if (levels)
 		ref = SNAPMAP_REF_BLOCK(ref); /* the top has no lag */
 	for (i = 0; i < count; i++) {
-		probes[i].ref = sound ? ref : 0;
+		probes[i].ref = ref;
 		probes[i].pos = 0;
 	}
-	for (; sound && levels; levels--) {
+	for (; levels; levels--) {
 		walk_level(view, bits, count, probes);
 		bits = SNAPMAP_NODE_BITS;
 	}
-	for (i = 0; i < count; i++) {
-		probes[i].leaf = snapmap_leaf_at(view, probes[i].ref);
-		if (probes[i].leaf)
-			prefetch_tags(&probes[i]);
-	}
-	for (i = 0; i < count; i++)
-		if (probes[i].leaf)
-			prefetch_entry(&probes[i]);
 }
 
-static void query_one(const struct snapmap_view *view, const struct probe *probe,
+/* The leaves' tags and then, as these tell, the entries. */
+static void find_entries(const struct snapmap_view *view, size_t count, struct probe *probes)
+{
+	struct probe *probe;
+	u32 home;
+
+	for (probe = probes; probe < probes + count; probe++) {
+		probe->leaf = snapmap_leaf_at(view, probe->ref);
+		if (probe->leaf)
+			__builtin_prefetch(probe->leaf);
+	}
+	for (probe = probes; probe < probes + count; probe++) {
+		probe->mask = 0;
+		if (!probe->leaf)
+			continue;
+		home = snapmap_leaf_home(snapmap_leaf_blocks(probe->ref),
+					 snapmap_hash_check(probe->hash));
+		probe->mask = snapmap_leaf_match(probe->leaf, home, probe->hash);
+		if (!probe->mask)
+			continue;
+		probe->granule = snapmap_match_first(probe->mask, home);
+		snapmap_leaf_prefetch(probe->leaf, probe->granule);
+	}
+}
+
+static void query_one(const struct snapmap_view *view, u64 root, const struct probe *probe,
 		      struct snapmap_query *query)
 {
-	struct snapmap_found found;
 	struct snapmap_hit hit;
 
-	query->err = -ENOENT;
 	if (!key_len_valid(query->key_len)) {
 		query->err = -EMSGSIZE;
-	} else if (probe->leaf &&
-		   snapmap_leaf_find(view, probe->leaf, snapmap_leaf_blocks(probe->ref),
-				     probe->hash, query->key, query->key_len, &hit)) {
-		query->err = copy_out(&hit, query->buf, query->cap, &found);
-		query->value_len = found.value_len;
-		query->entry_version = found.entry_version;
+		return;
+	}
+	query->err = -ENOENT;
+	if (probe->mask)
+		query->err = get_first(probe->leaf, snapmap_leaf_blocks(probe->ref), probe->mask,
+				       probe->granule, query->key, query->key_len, query->buf,
+				       query->cap, &hit);
+	if (query->err == -EAGAIN)
+		query->err =
+			snapmap_lookup(view, root, probe->hash, query->key, query->key_len, &hit) ?
+				copy_out(&hit, query->buf, query->cap) :
+				-ENOENT;
+	if (query->err != -ENOENT) {
+		query->value_len = hit.value_len;
+		query->entry_version = hit.version;
 	}
 }
 
@@ -187,9 +266,10 @@ static size_t query_group(const struct snapmap_view *view, u64 root, struct snap
 	size_t i;
 
 	hash_keys(view, queries, count, probes);
-	walk_all(view, root, count, probes);
+	walk_down(view, root, count, probes);
+	find_entries(view, count, probes);
 	for (i = 0; i < count; i++) {
-		query_one(view, &probes[i], &queries[i]);
+		query_one(view, root, &probes[i], &queries[i]);
 		found += !queries[i].err;
 	}
 	return found;

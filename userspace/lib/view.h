@@ -42,11 +42,23 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	return view->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
 }
 
+static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
+{
+	u64 at = ((u64)block << SNAPMAP_BLOCK_SHIFT) + (u64)slot * sizeof(u32);
+
+#ifndef SNAPMAP_BREAK_BOUNDS
+	if (at >= view->blocks << SNAPMAP_BLOCK_SHIFT)
+		at = offsetof(struct snapmap_control, reserved0); /* zero */
+#endif
+	return (const u32 *)(view->base + at);
+}
+
 static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 {
 	return view->blocks;
 }
 
+#include "../../kmod/hash.h"
 #include "../../kmod/lookup.h"
 
 static inline const struct snapmap_control *snapmap_view_control(const struct snapmap_view *view)

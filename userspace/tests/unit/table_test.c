@@ -419,11 +419,9 @@ static void test_limit_is_kept(void **state)
 /* Promise I: many entries of a full leaf lie on the line that their hash names. */
 static void test_entries_at_home(void **state)
 {
-	const struct snapmap_view view = { .arena = NULL };
 	u8 leaf[SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_SIZE] = { 0 };
 	struct snapmap_item item = { .key_len = 16, .value_len = 32, .version = 2 };
 	u32 at_home = 0, entries = 0;
-	struct snapmap_hit hit;
 	u64 key[2] = { 0, 0 };
 	u8 value[32] = { 0 };
 	u32 granule;
@@ -439,8 +437,7 @@ static void test_entries_at_home(void **state)
 		u64 k[2] = { entries + 1, 0 };
 		u64 hash = snapmap_hash(SEED_OF_MAP, k, sizeof(k));
 
-		granule = snapmap_leaf_find(&view, leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash, k,
-					    sizeof(k), &hit);
+		granule = snapmap_leaf_find(leaf, SNAPMAP_LEAF_BLOCKS_MAX, hash, k, sizeof(k));
 		assert_true(granule);
 		at_home += granule ==
 			   snapmap_leaf_home(SNAPMAP_LEAF_BLOCKS_MAX, snapmap_hash_check(hash));
