@@ -71,7 +71,10 @@ static __always_inline void copy_value(u8 *to, const u8 *from, size_t len)
 {
 	size_t at;
 
-	if (likely(len >= 16)) {
+	if (likely(len >= 16 && len <= 32)) {
+		memcpy(to, from, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 16) {
 		for (at = 0; at + 16 < len; at += 16)
 			memcpy(to + at, from + at, 16);
 		memcpy(to + len - 16, from + len - 16, 16);
@@ -153,84 +156,42 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 /* How far a look-up has come. */
 struct probe {
 	u64 hash;
-	u64 mask; /* of the leaf's entries */
-	const u8 *leaf;
-	const u32 *slot; /* in the lowest inner node so far */
-	u32 ref;
-	u32 pos;
-	u32 granule;
+	u64 mask;	/* of the entries in question; 0 when there is none */
+	const u8 *leaf; /* NULL when there is none */
+	u32 blocks;
+	u32 granule; /* of the first entry */
 };
 
-static void hash_keys(const struct snapmap_view *view, const struct snapmap_query *queries,
-		      size_t count, struct probe *probes)
+/* Down to the leaf, whose tags are fetched. The inner nodes are in some cache. */
+static __always_inline void find_leaf(const struct snapmap_view *view, u64 root,
+				      const struct snapmap_query *query, struct probe *probe)
 {
-	size_t i;
+	u32 ref;
 
-	for (i = 0; i < count; i++)
-		probes[i].hash =
-			key_len_valid(queries[i].key_len) ?
-				snapmap_view_hash(view, queries[i].key, queries[i].key_len) :
-				0;
+	probe->leaf = NULL;
+	if (!key_len_valid(query->key_len))
+		return;
+	probe->hash = snapmap_view_hash(view, query->key, query->key_len);
+	ref = snapmap_walk(view, root, probe->hash);
+	probe->leaf = snapmap_leaf_at(view, ref);
+	probe->blocks = snapmap_leaf_blocks(ref);
+	__builtin_prefetch(probe->leaf);
 }
 
-/* One inner level. */
-static void walk_level(const struct snapmap_view *view, u32 bits, size_t count,
-		       struct probe *probes)
+/* By the tags; the entry is fetched. */
+static __always_inline void find_entry(struct probe *probe)
 {
-	struct probe *probe;
-
-	for (probe = probes; probe < probes + count; probe++) {
-		probe->pos -= SNAPMAP_REF_ARG(probe->ref);
-		probe->slot = snapmap_slot_at(view, probe->ref, bits, probe->pos, probe->hash);
-		probe->pos += bits;
-		__builtin_prefetch(probe->slot);
-	}
-	for (probe = probes; probe < probes + count; probe++)
-		probe->ref = READ_ONCE(*probe->slot);
-}
-
-static void walk_down(const struct snapmap_view *view, u64 root, size_t count, struct probe *probes)
-{
-	u32 levels = SNAPMAP_ROOT_LEVELS(root);
-	u32 bits = SNAPMAP_ROOT_BITS(root);
-	u32 ref = SNAPMAP_ROOT_REF(root);
-	size_t i;
-
-	if (levels)
-		ref = SNAPMAP_REF_BLOCK(ref); /* the top has no lag */
-	for (i = 0; i < count; i++) {
-		probes[i].ref = ref;
-		probes[i].pos = 0;
-	}
-	for (; levels; levels--) {
-		walk_level(view, bits, count, probes);
-		bits = SNAPMAP_NODE_BITS;
-	}
-}
-
-/* The leaves' tags and then, as these tell, the entries. */
-static void find_entries(const struct snapmap_view *view, size_t count, struct probe *probes)
-{
-	struct probe *probe;
 	u32 home;
 
-	for (probe = probes; probe < probes + count; probe++) {
-		probe->leaf = snapmap_leaf_at(view, probe->ref);
-		if (probe->leaf)
-			__builtin_prefetch(probe->leaf);
-	}
-	for (probe = probes; probe < probes + count; probe++) {
-		probe->mask = 0;
-		if (!probe->leaf)
-			continue;
-		home = snapmap_leaf_home(snapmap_leaf_blocks(probe->ref),
-					 snapmap_hash_check(probe->hash));
-		probe->mask = snapmap_leaf_match(probe->leaf, home, probe->hash);
-		if (!probe->mask)
-			continue;
-		probe->granule = snapmap_match_first(probe->mask, home);
-		snapmap_leaf_prefetch(probe->leaf, probe->granule);
-	}
+	probe->mask = 0;
+	if (!probe->leaf)
+		return;
+	home = snapmap_leaf_home(probe->blocks, snapmap_hash_check(probe->hash));
+	probe->mask = snapmap_leaf_match(probe->leaf, home, probe->hash);
+	if (!probe->mask)
+		return;
+	probe->granule = snapmap_match_first(probe->mask, home);
+	snapmap_leaf_prefetch(probe->leaf, probe->granule);
 }
 
 static void query_one(const struct snapmap_view *view, u64 root, const struct probe *probe,
@@ -244,9 +205,8 @@ static void query_one(const struct snapmap_view *view, u64 root, const struct pr
 	}
 	query->err = -ENOENT;
 	if (probe->mask)
-		query->err = get_first(probe->leaf, snapmap_leaf_blocks(probe->ref), probe->mask,
-				       probe->granule, query->key, query->key_len, query->buf,
-				       query->cap, &hit);
+		query->err = get_first(probe->leaf, probe->blocks, probe->mask, probe->granule,
+				       query->key, query->key_len, query->buf, query->cap, &hit);
 	if (query->err == -EAGAIN)
 		query->err =
 			snapmap_lookup(view, root, probe->hash, query->key, query->key_len, &hit) ?
@@ -265,9 +225,10 @@ static size_t query_group(const struct snapmap_view *view, u64 root, struct snap
 	size_t found = 0;
 	size_t i;
 
-	hash_keys(view, queries, count, probes);
-	walk_down(view, root, count, probes);
-	find_entries(view, count, probes);
+	for (i = 0; i < count; i++)
+		find_leaf(view, root, &queries[i], &probes[i]);
+	for (i = 0; i < count; i++)
+		find_entry(&probes[i]);
 	for (i = 0; i < count; i++) {
 		query_one(view, root, &probes[i], &queries[i]);
 		found += !queries[i].err;

@@ -44,11 +44,12 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 
 static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
 {
+	static const u32 zero;
 	u64 at = ((u64)block << SNAPMAP_BLOCK_SHIFT) + (u64)slot * sizeof(u32);
 
 #ifndef SNAPMAP_BREAK_BOUNDS
-	if (at >= view->blocks << SNAPMAP_BLOCK_SHIFT)
-		at = offsetof(struct snapmap_control, reserved0); /* zero */
+	if (__builtin_expect(at >= view->blocks << SNAPMAP_BLOCK_SHIFT, 0))
+		return &zero;
 #endif
 	return (const u32 *)(view->base + at);
 }
