@@ -11,6 +11,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/prefetch.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -206,6 +207,9 @@ static int walk_ops(struct snapmap_update *update, struct window *window, each_f
 #define BULK_MIN	SZ_16K
 #endif
 
+/* So many operations ahead of the one that is read. */
+#define PREFETCH_OPS	16
+
 struct bulk_batch {
 	struct snapmap_bulk bulk;
 	struct snapmap_update *update;
@@ -238,6 +242,15 @@ static int note_op(struct snapmap_update *update, struct window *window, void *d
 	return 0;
 }
 
+/* Sorted by hash, the operations lie anywhere in the batch. */
+static void prefetch_noted(struct bulk_batch *batch, const struct snapmap_bulk_op *note)
+{
+	struct snapmap_source *source = batch->window->source;
+
+	if (source->will_read && note < batch->bulk.notes->ops + batch->bulk.count)
+		source->will_read(source, note->at, note->words * 8);
+}
+
 /*
  * Reads a noted operation again: its writer may have changed it meanwhile, and
  * then what has been checked and measured is not what is here.
@@ -251,6 +264,7 @@ static int read_noted(void *data, const struct snapmap_bulk_op *note, struct sna
 	struct snapmap_op op;
 	int err;
 
+	prefetch_noted(batch, note + PREFETCH_OPS);
 	err = batch->reads++ % SNAPMAP_TICK_OPS ? 0 : snapmap_update_tick(batch->update);
 	if (!err)
 		err = window->source->read(window->source, note->at, window->data, bytes);
@@ -340,6 +354,17 @@ static int read_user(struct snapmap_source *source, u64 at, void *to, u32 bytes)
 	return copy_from_user(to, user->from + at, bytes) ? -EFAULT : 0;
 }
 
+/* A prefetch faults on no address. */
+static void prefetch_user(struct snapmap_source *source, u64 at, u32 bytes)
+{
+	struct snapmap_user_source *user = container_of(source, struct snapmap_user_source,
+							source);
+	const void *from = (__force const void *)(user->from + at);
+
+	prefetch(from);
+	prefetch(from + bytes - 1);
+}
+
 /**
  * snapmap_user_source_init() - a batch in the caller's memory
  * @user: the source
@@ -348,6 +373,10 @@ static int read_user(struct snapmap_source *source, u64 at, void *to, u32 bytes)
  */
 void snapmap_user_source_init(struct snapmap_user_source *user, u64 address, u64 bytes)
 {
-	user->source = (struct snapmap_source){ .read = read_user, .bytes = bytes };
+	user->source = (struct snapmap_source){
+		.read = read_user,
+		.will_read = prefetch_user,
+		.bytes = bytes,
+	};
 	user->from = u64_to_user_ptr(address);
 }

@@ -7,12 +7,14 @@
 /**
  * struct snapmap_source - where the bytes of a batch come from
  * @read: gives those from @at on; 0 or an errno. May sleep
+ * @will_read: a hint that those from @at on will be read soon. NULL when it is of no use
  * @bytes: how many there are
  *
  * It has no position: a build that is begun anew reads its batch anew.
  */
 struct snapmap_source {
 	int (*read)(struct snapmap_source *source, u64 at, void *to, u32 bytes);
+	void (*will_read)(struct snapmap_source *source, u64 at, u32 bytes);
 	u64 bytes;
 };
 
