@@ -26,6 +26,7 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/prefetch.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -527,6 +528,8 @@ u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *lis
 	run = snapmap_arena_run(arena, block);
 	list->head = run->next;
 	list->blocks -= run->blocks;
+	if (list->head)
+		prefetch(snapmap_arena_run(arena, list->head));
 	return block;
 }
 
