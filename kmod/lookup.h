@@ -165,7 +165,8 @@ static __always_inline bool snapmap_key_equal(const u8 *stored, const u8 *key, u
 	differ = snapmap_load_word(stored) ^ snapmap_load_word(key);
 	for (i = sizeof(u64); i < last; i += sizeof(u64))
 		differ |= snapmap_load_word(stored + i) ^ snapmap_load_word(key + i);
-	return !(differ | (snapmap_load_word(stored + last) ^ snapmap_load_word(key + last)));
+	differ |= snapmap_load_word(stored + last) ^ snapmap_load_word(key + last);
+	return likely(!differ);
 }
 
 /* Whether the entry at @granule, which need not be one of the leaf, holds the key. */

@@ -23,8 +23,11 @@ static bool key_len_valid(size_t key_len)
 	return key_len && key_len <= SNAPMAP_KEY_MAX;
 }
 
-static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap)
+static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap,
+		    struct snapmap_found *found)
 {
+	found->value_len = hit->value_len;
+	found->entry_version = hit->version;
 	if (hit->value_len > cap)
 		return -ERANGE;
 	if (hit->value_len)
@@ -32,17 +35,15 @@ static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap)
 	return 0;
 }
 
-/* Tells of an attempt; on a failure, of what is known. */
-static __always_inline void tell(struct snapmap_found *found, int err, u64 version,
-				 const struct snapmap_hit *hit)
+/* In a version that is known. */
+static __cold int get_at(const struct snapmap_view *view, u64 root, u64 hash, const void *key,
+			 size_t key_len, void *buf, size_t cap, struct snapmap_found *found)
 {
-	if (!found)
-		return;
-	found->version = version;
-	if (err != -ENOENT) {
-		found->value_len = hit->value_len;
-		found->entry_version = hit->version;
-	}
+	struct snapmap_hit hit;
+
+	if (!snapmap_lookup(view, root, hash, key, key_len, &hit))
+		return -ENOENT;
+	return copy_out(&hit, buf, cap, found);
 }
 
 /* All cases, as often as it takes. */
@@ -52,17 +53,16 @@ static __cold int get_any(const struct snapmap *map, const void *key, size_t key
 	const struct snapmap_view *view = &map->mapping->view;
 	const struct snapmap_control *control = snapmap_view_control(view);
 	u64 hash = snapmap_view_hash(view, key, key_len);
-	struct snapmap_hit hit;
-	u64 version, root;
+	struct snapmap_found local;
+	u64 root;
 	int err;
 
+	if (!found)
+		found = &local;
 	do {
-		version = snapmap_live_begin(control, &root);
-		err = snapmap_lookup(view, root, hash, key, key_len, &hit) ?
-			      copy_out(&hit, buf, cap) :
-			      -ENOENT;
-	} while (!snapmap_live_intact(control, version));
-	tell(found, err, version, &hit);
+		found->version = snapmap_live_begin(control, &root);
+		err = get_at(view, root, hash, key, key_len, buf, cap, found);
+	} while (!snapmap_live_intact(control, found->version));
 	return err;
 }
 
@@ -93,26 +93,30 @@ static __always_inline void copy_value(u8 *to, const u8 *from, size_t len)
  * value does not lie in the leaf, or is too long.
  */
 static __always_inline int get_first(const u8 *leaf, u32 blocks, u64 mask, u32 granule,
-				     const void *key, size_t key_len, void *buf, size_t cap,
-				     struct snapmap_hit *hit)
+				     const void *key, u32 key_len, void *buf, size_t cap,
+				     struct snapmap_found *found)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value = snapmap_value_at(entry, key_len);
 	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+	u32 value_len;
 
 	if (!likely(snapmap_entry_is(leaf, blocks, granule, key, key_len)))
 		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
-	hit->version = READ_ONCE(entry->version);
-	hit->value_len = READ_ONCE(entry->value_len);
-	if (!likely(hit->value_len <= end - value) || !likely(hit->value_len <= cap))
+	value_len = READ_ONCE(entry->value_len);
+	if (!likely(value_len <= end - value) || !likely(value_len <= cap))
 		return -EAGAIN;
-	copy_value(buf, value, hit->value_len);
+	copy_value(buf, value, value_len);
+	if (found) {
+		found->value_len = value_len;
+		found->entry_version = READ_ONCE(entry->version);
+	}
 	return 0;
 }
 
 static __always_inline int get_likely(const struct snapmap_view *view, u64 root, u64 hash,
-				      const void *key, size_t key_len, void *buf, size_t cap,
-				      struct snapmap_hit *hit)
+				      const void *key, u32 key_len, void *buf, size_t cap,
+				      struct snapmap_found *found)
 {
 	u32 ref = snapmap_walk(view, root, hash);
 	const u8 *leaf = snapmap_leaf_at(view, ref);
@@ -127,7 +131,7 @@ static __always_inline int get_likely(const struct snapmap_view *view, u64 root,
 	if (!mask)
 		return -ENOENT;
 	return get_first(leaf, blocks, mask, snapmap_match_first(mask, home), key, key_len, buf,
-			 cap, hit);
+			 cap, found);
 }
 
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
@@ -135,7 +139,6 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 {
 	const struct snapmap_view *view = &map->mapping->view;
 	const struct snapmap_control *control = snapmap_view_control(view);
-	struct snapmap_hit hit;
 	u64 hash, version, root;
 	int err;
 
@@ -143,10 +146,11 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 		return -EMSGSIZE;
 	hash = snapmap_view_hash(view, key, key_len);
 	version = snapmap_live_begin(control, &root);
-	err = get_likely(view, root, hash, key, key_len, buf, cap, &hit);
+	err = get_likely(view, root, hash, key, key_len, buf, cap, found);
 	if (!likely(err != -EAGAIN) || !likely(snapmap_live_intact(control, version)))
 		return get_any(map, key, key_len, buf, cap, found);
-	tell(found, err, version, &hit);
+	if (found)
+		found->version = version;
 	return err;
 }
 
@@ -197,7 +201,7 @@ static __always_inline void find_entry(struct probe *probe)
 static void query_one(const struct snapmap_view *view, u64 root, const struct probe *probe,
 		      struct snapmap_query *query)
 {
-	struct snapmap_hit hit;
+	struct snapmap_found found;
 
 	if (!key_len_valid(query->key_len)) {
 		query->err = -EMSGSIZE;
@@ -206,15 +210,13 @@ static void query_one(const struct snapmap_view *view, u64 root, const struct pr
 	query->err = -ENOENT;
 	if (probe->mask)
 		query->err = get_first(probe->leaf, probe->blocks, probe->mask, probe->granule,
-				       query->key, query->key_len, query->buf, query->cap, &hit);
+				       query->key, query->key_len, query->buf, query->cap, &found);
 	if (query->err == -EAGAIN)
-		query->err =
-			snapmap_lookup(view, root, probe->hash, query->key, query->key_len, &hit) ?
-				copy_out(&hit, query->buf, query->cap) :
-				-ENOENT;
+		query->err = get_at(view, root, probe->hash, query->key, query->key_len, query->buf,
+				    query->cap, &found);
 	if (query->err != -ENOENT) {
-		query->value_len = hit.value_len;
-		query->entry_version = hit.version;
+		query->value_len = found.value_len;
+		query->entry_version = found.entry_version;
 	}
 }
 

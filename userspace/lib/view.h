@@ -48,7 +48,7 @@ static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 
 	u64 at = ((u64)block << SNAPMAP_BLOCK_SHIFT) + (u64)slot * sizeof(u32);
 
 #ifndef SNAPMAP_BREAK_BOUNDS
-	if (__builtin_expect(at >= view->blocks << SNAPMAP_BLOCK_SHIFT, 0))
+	if (!likely(at < view->blocks << SNAPMAP_BLOCK_SHIFT))
 		return &zero;
 #endif
 	return (const u32 *)(view->base + at);
