@@ -404,6 +404,7 @@ static void test_random_arguments_H(void **state)
 	}
 	note("%llu commits published, %llu failed", sysfs_value(map->name, "commits"),
 	     sysfs_value(map->name, "failures"));
+	note("%d maps created by chance", destroy_others(map->name));
 	close(fds[FD_CONTROL]);
 	close(fds[FD_PIN]);
 	close(fds[FD_TXN]);

@@ -169,6 +169,7 @@ int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
 /* Fails when a test without a fixture has left a map, and destroys it. */
+int destroy_others(const char *name);
 int plain_teardown(void **state);
 
 #define map_test(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
