@@ -492,6 +492,18 @@ void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 	mark_run(arena, block, snapmap_arena_run(arena, block)->blocks, false);
 }
 
+static void note_first(struct snapmap_runlist *list, u32 block)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(list->first); i++) {
+		if (list->first[i])
+			continue;
+		list->first[i] = block;
+		return;
+	}
+}
+
 /**
  * snapmap_runlist_add() - put a run at the end of a list
  * @arena: the arena
@@ -503,12 +515,32 @@ void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *li
 	struct snapmap_run *run = snapmap_arena_run(arena, block);
 
 	run->next = 0;
-	if (list->head)
+	if (list->head) {
 		snapmap_arena_run(arena, list->tail)->next = block;
-	else
+	} else {
+		memset(list->first, 0, sizeof(list->first));
 		list->head = block;
+	}
 	list->tail = block;
 	list->blocks += run->blocks;
+	note_first(list, block);
+}
+
+/**
+ * snapmap_runlist_prefetch() - fetch what taking the first runs off will read
+ * @arena: the arena
+ * @list: the list
+ *
+ * Else each is waited for to learn of the next one.
+ */
+void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_runlist *list)
+{
+	u32 i;
+
+	if (list->first[0] == SNAPMAP_NO_BLOCK)
+		return;	/* what has been taken off need not be in use any more */
+	for (i = 0; i < ARRAY_SIZE(list->first) && list->first[i]; i++)
+		prefetch(snapmap_arena_run(arena, list->first[i]));
 }
 
 /**
@@ -528,6 +560,7 @@ u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *lis
 	run = snapmap_arena_run(arena, block);
 	list->head = run->next;
 	list->blocks -= run->blocks;
+	list->first[0] = SNAPMAP_NO_BLOCK;
 	if (list->head)
 		prefetch(snapmap_arena_run(arena, list->head));
 	return block;
@@ -544,10 +577,12 @@ void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist 
 {
 	if (!from->head)
 		return;
-	if (list->head)
+	if (list->head) {
 		snapmap_arena_run(arena, list->tail)->next = from->head;
-	else
+	} else {
 		list->head = from->head;
+		memcpy(list->first, from->first, sizeof(list->first));
+	}
 	list->tail = from->tail;
 	list->blocks += from->blocks;
 	*from = (struct snapmap_runlist){};

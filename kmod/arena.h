@@ -14,6 +14,7 @@
 #define SNAPMAP_GROUP_BLOCKS	64U
 #define SNAPMAP_PAGE_BLOCKS	(4096U >> SNAPMAP_BLOCK_SHIFT)	/* chunks are whole pages */
 #define SNAPMAP_NO_GROUP	U32_MAX
+#define SNAPMAP_NO_BLOCK	U32_MAX
 
 /*
  * Groups are listed by their longest free run: 0 to 8 blocks, each length by
@@ -62,16 +63,21 @@ struct snapmap_run {
 	u32 blocks;
 };
 
+#define SNAPMAP_RUNLIST_FIRST	4	/* a commit of one key retires hardly more */
+
 /**
  * struct snapmap_runlist - a list of retired runs, linked through their first blocks
  * @head: first run, 0 when empty
  * @tail: last run
  * @blocks: sum of their lengths
+ * @first: its first runs, 0 behind the last one; or SNAPMAP_NO_BLOCK, once some have
+ *	been taken off
  */
 struct snapmap_runlist {
 	u32 head;
 	u32 tail;
 	u64 blocks;
+	u32 first[SNAPMAP_RUNLIST_FIRST];
 };
 
 /**
@@ -144,6 +150,7 @@ bool snapmap_arena_trim(struct snapmap_arena *arena);
 struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block);
 void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 block);
 u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list);
+void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_runlist *list);
 void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist *list,
 			    struct snapmap_runlist *from);
 

@@ -292,6 +292,10 @@ bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
 			break;
 		settle_batch(store, retired, &budget);
 	}
+	/* For the next call. */
+	retired = list_first_entry_or_null(&store->retired, struct snapmap_retired, link);
+	if (retired)
+		snapmap_runlist_prefetch(&store->arena, &retired->runs);
 	return !budget;
 }
 

@@ -19,6 +19,7 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/prefetch.h>
 #include <linux/string.h>
 
 #include "broken.h"
@@ -111,6 +112,21 @@ static void drop_entry(struct snapmap_build *build, const struct snapmap_entry *
 	if (snapmap_entry_block(entry))
 		snapmap_build_drop(build, snapmap_entry_block(entry));
 	account(build, entry->key_len, snapmap_entry_value_len(entry), -1);
+}
+
+/* Fetches the leaf that a put will copy, while inner nodes are copied. */
+static void prefetch_leaf(const struct snapmap_build *build, u64 hash)
+{
+	const struct snapmap_view view = { .arena = build->arena };
+	u32 ref = snapmap_walk(&view, build->table.root, hash);
+	const u8 *leaf = snapmap_leaf_at(&view, ref);
+	u32 at;
+
+	if (!leaf)
+		return;
+	prefetch(snapmap_arena_run(build->arena, SNAPMAP_REF_BLOCK(ref)));
+	for (at = 0; at < snapmap_leaf_blocks(ref) << SNAPMAP_BLOCK_SHIFT; at += SNAPMAP_LINE_SIZE)
+		prefetch(leaf + at);
 }
 
 /* Makes the leaf that @path leads to the build's own. */
@@ -277,6 +293,8 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 	struct snapmap_path path;
 	int err = 0;
 	int tries;
+
+	prefetch_leaf(build, key->hash);
 
 	if (!snapmap_value_is_inline(key->len, value_len))
 		err = store_value(build, &item);

@@ -395,10 +395,40 @@ static void test_runlists(struct kunit *test)
 	snapmap_runlist_splice(arena, &other, &list);
 	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &list), 0U);
 	KUNIT_EXPECT_EQ(test, other.blocks, 21ULL);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 6; i++) {
+		snapmap_runlist_prefetch(arena, &other);
 		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), runs[i]);
+	}
 	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), 0U);
 	KUNIT_EXPECT_EQ(test, other.blocks, 0ULL);
+}
+
+/* A list knows its first runs until one of them has left it. */
+static void test_first_runs(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	struct snapmap_runlist list = {}, other = {};
+	u32 runs[SNAPMAP_RUNLIST_FIRST + 1];
+	int err, i;
+
+	snapmap_runlist_prefetch(arena, &list);
+	for (i = 0; i < ARRAY_SIZE(runs); i++) {
+		runs[i] = snapmap_arena_alloc(arena, 1, 2, &err);
+		snapmap_runlist_add(arena, &other, runs[i]);
+		snapmap_runlist_prefetch(arena, &other);
+	}
+	snapmap_runlist_splice(arena, &list, &other);
+	for (i = 0; i < SNAPMAP_RUNLIST_FIRST; i++)
+		KUNIT_EXPECT_EQ(test, list.first[i], runs[i]);
+	snapmap_runlist_pop(arena, &list);
+	KUNIT_EXPECT_EQ(test, list.first[0], SNAPMAP_NO_BLOCK);
+	snapmap_runlist_add(arena, &list, runs[0]);
+	KUNIT_EXPECT_EQ(test, list.first[0], SNAPMAP_NO_BLOCK);
+	while (snapmap_runlist_pop(arena, &list))
+		snapmap_runlist_prefetch(arena, &list);
+	snapmap_runlist_add(arena, &list, runs[2]);
+	KUNIT_EXPECT_EQ(test, list.first[0], runs[2]);
+	KUNIT_EXPECT_EQ(test, list.first[1], 0U);
 }
 
 /* Promise F: a chunk that cannot be had leaves the arena as it was. */
@@ -446,6 +476,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_best_fit),
 	KUNIT_CASE(test_random_runs),
 	KUNIT_CASE(test_runlists),
+	KUNIT_CASE(test_first_runs),
 	KUNIT_CASE(test_growth_faults),
 	{}
 };

@@ -279,9 +279,11 @@ static inline void list_del_init(struct list_head *node)
 #define list_is_first(node, head)	     ((node)->prev == (head))
 #define list_entry(p, type, member)	     container_of(p, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
-#define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
-#define list_next_entry(p, member)	     list_entry((p)->member.next, __typeof__(*(p)), member)
-#define list_prev_entry(p, member)	     list_entry((p)->member.prev, __typeof__(*(p)), member)
+#define list_first_entry_or_null(head, type, member) \
+	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
+#define list_next_entry(p, member)	    list_entry((p)->member.next, __typeof__(*(p)), member)
+#define list_prev_entry(p, member)	    list_entry((p)->member.prev, __typeof__(*(p)), member)
 #define list_for_each_entry(p, head, member)                                             \
 	for (p = list_entry((head)->next, __typeof__(*p), member); &p->member != (head); \
 	     p = list_next_entry(p, member))
