@@ -81,11 +81,12 @@ std::string GoChild::ask(const std::string &line)
 	return answer;
 }
 
-void GoChild::hand_over(const std::string &command, const void *keys, size_t bytes)
+std::string GoChild::hand_over(const std::string &command, const void *data, size_t bytes)
 {
 	char path[] = "/dev/shm/snapmap-bench-XXXXXX";
 	int fd = mkstemp(path);
-	const char *from = static_cast<const char *>(keys);
+	const char *from = static_cast<const char *>(data);
+	std::string answer;
 
 	while (fd >= 0 && bytes) {
 		ssize_t wrote = write(fd, from, bytes);
@@ -100,8 +101,9 @@ void GoChild::hand_over(const std::string &command, const void *keys, size_t byt
 		unlink(path);
 		throw std::runtime_error("no room in /dev/shm");
 	}
-	ask(command + " " + path);
+	answer = ask(command + " " + path);
 	unlink(path);
+	return answer;
 }
 
 } // namespace bench

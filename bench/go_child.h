@@ -28,8 +28,8 @@ class GoChild
 	/* Says a line and returns the answer. */
 	std::string ask(const std::string &line);
 
-	/* Hands keys over in a file. */
-	void hand_over(const std::string &command, const void *keys, size_t bytes);
+	/* Hands keys or changes over in a file, and returns the answer. */
+	std::string hand_over(const std::string &command, const void *data, size_t bytes);
 
 	uint64_t wanted_id = 0; /* of the keys that it looks for now */
 

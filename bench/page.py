@@ -49,7 +49,8 @@ the last value. *Batched*: ``snapmap_get_many()``, 16 keys a call. *Zipf*: expon
 '''
 
 OTHER = {
-    'back to back': 'Back to back, warm. CPU time of the committing thread; threads that liburcu frees memory in are left out.',
+    'back to back': 'Back to back, warm. CPU time of the committing thread; threads that liburcu frees memory in are left out,\n'
+                    'those of Go\'s garbage collector are not. sync.Map shows each key by itself.',
     '1,000 a second': 'One each millisecond, with 8 MiB of other memory written to in between; the median of 100.',
 }
 

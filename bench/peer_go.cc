@@ -34,6 +34,24 @@ template <class K> class Go : public Peer<K>
 					 kind_of(data.keys.data()));
 	}
 
+	void commit(const Change *changes, size_t size) override
+	{
+		commits(changes, size, 1);
+	}
+
+	/* The child's CPU time. */
+	double commits(const Change *changes, size_t size, size_t count) override
+	{
+		std::string answer =
+			child_->hand_over("commit " + table_ + " " + std::to_string(size), changes,
+					  size * count * sizeof(*changes));
+		unsigned long long ns;
+
+		if (sscanf(answer.c_str(), "%llu", &ns) != 1)
+			throw std::runtime_error("the Go program says " + answer);
+		return static_cast<double>(ns);
+	}
+
 	ReadResult read(const ReadPlan<K> &plan) override
 	{
 		const Keys<K> &keys = plan.wanted->keys;

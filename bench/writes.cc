@@ -24,12 +24,8 @@ template <class K> double commit_us(Peer<K> &peer, Changes &changes, size_t coun
 	double ns = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		double start;
-
 		changes.renew();
-		start = cpu_ns();
-		peer.commit(changes.list.data(), changes.list.size());
-		ns += cpu_ns() - start;
+		ns += peer.commits(changes.list.data(), changes.list.size(), 1);
 	}
 	return ns / static_cast<double>(count) / 1000;
 }
@@ -38,11 +34,8 @@ template <class K> double commit_us(Peer<K> &peer, Changes &changes, size_t coun
 template <class K> double stream_us(Peer<K> &peer, std::vector<Change> &changes, size_t size)
 {
 	size_t count = changes.size() / size;
-	double start = cpu_ns();
 
-	for (size_t i = 0; i < count; i++)
-		peer.commit(&changes[i * size], size);
-	return (cpu_ns() - start) / static_cast<double>(count) / 1000;
+	return peer.commits(changes.data(), size, count) / static_cast<double>(count) / 1000;
 }
 
 template <class K> class Writes

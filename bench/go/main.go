@@ -6,10 +6,12 @@
 //	load binary|strings FILE	the keys of all tables; entry n has the value n
 //	wanted FILE			the keys to look for, in that order
 //	read TABLE MODE FROM COUNT	look so many of them up: ns, hits, sum of the numbers found
+//	commit TABLE SIZE FILE		make the changes in the file, so many a commit: ns
 package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,7 +22,10 @@ import (
 	"unsafe"
 )
 
-const textStride = 48 // bytes of a string in a file, its length in the last
+const (
+	textStride   = 48 // bytes of a string in a file, its length in the last
+	changeStride = 16 // of a change: the entry's index, padding, and which update of it it is
+)
 
 type value struct {
 	number uint64
@@ -35,17 +40,37 @@ type result struct {
 // A loop over wanted[from : from+count].
 type loop func(from, count int, dependent bool) result
 
-type session struct {
-	binary bool
-	loops  map[string]loop
-	reread func(path string) error
+// An entry gets another value.
+type change struct {
+	index uint32
+	turn  uint64
 }
 
-// The thread's CPU time; the caller has locked itself to its thread.
-func cpuNs() uint64 {
+func (c change) value() value {
+	v := value{number: uint64(c.index)}
+	for i := range v.rest {
+		v.rest[i] = byte(uint64(c.index) + c.turn)
+	}
+	binary.LittleEndian.PutUint64(v.rest[:], c.turn)
+	return v
+}
+
+type session struct {
+	loops   map[string]loop
+	commits map[string]func(changes []change)
+	reread  func(path string) error
+}
+
+// Clocks of clock_gettime(2).
+const (
+	processClock = 2 // the CPU time of all threads, the garbage collector's among them
+	threadClock  = 3 // of this one; the caller has locked itself to its thread
+)
+
+func cpuNs(clock uintptr) uint64 {
 	var now syscall.Timespec
 
-	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, 3, uintptr(unsafe.Pointer(&now)), 0)
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&now)), 0)
 	return uint64(now.Nano())
 }
 
@@ -59,7 +84,7 @@ func measure[K comparable](wanted []K, get func(key K) (value, bool), dependent 
 		zero = atomic.LoadUint64(&runTimeZero)
 	)
 
-	start := cpuNs()
+	start := cpuNs(threadClock)
 	for i := range wanted {
 		at := i
 		if dependent {
@@ -71,8 +96,17 @@ func measure[K comparable](wanted []K, get func(key K) (value, bool), dependent 
 			r.hits++
 		}
 	}
-	r.ns = cpuNs() - start
+	r.ns = cpuNs(threadClock) - start
 	return r
+}
+
+// Makes commits of size changes each, and says how long it took.
+func commitAll(commit func(changes []change), changes []change, size int) uint64 {
+	start := cpuNs(processClock)
+	for ; len(changes) >= size; changes = changes[size:] {
+		commit(changes[:size])
+	}
+	return cpuNs(processClock) - start
 }
 
 func fill[K comparable](keys []K) map[K]value {
@@ -83,8 +117,13 @@ func fill[K comparable](keys []K) map[K]value {
 	return table
 }
 
-// The tables, each with a function that looks a key up.
-func tables[K comparable](keys []K) map[string]func(key K) (value, bool) {
+// What can be done with a table.
+type table[K comparable] struct {
+	get    func(key K) (value, bool)
+	commit func(changes []change)
+}
+
+func tables[K comparable](keys []K) map[string]table[K] {
 	var (
 		lock   sync.RWMutex
 		synced sync.Map
@@ -96,27 +135,63 @@ func tables[K comparable](keys []K) map[string]func(key K) (value, bool) {
 	for n, key := range keys {
 		synced.Store(key, value{number: uint64(n)})
 	}
-	return map[string]func(key K) (value, bool){
-		"map": func(key K) (value, bool) {
-			v, ok := plain[key]
-			return v, ok
+	update := func(table map[K]value, changes []change) {
+		for _, c := range changes {
+			table[keys[c.index]] = c.value()
+		}
+	}
+	return map[string]table[K]{
+		"map": {
+			func(key K) (value, bool) {
+				v, ok := plain[key]
+				return v, ok
+			},
+			func(changes []change) {
+				update(plain, changes)
+			},
 		},
-		"rwmutex": func(key K) (value, bool) {
-			lock.RLock()
-			v, ok := plain[key]
-			lock.RUnlock()
-			return v, ok
+		"rwmutex": {
+			func(key K) (value, bool) {
+				lock.RLock()
+				v, ok := plain[key]
+				lock.RUnlock()
+				return v, ok
+			},
+			func(changes []change) {
+				lock.Lock()
+				update(plain, changes)
+				lock.Unlock()
+			},
 		},
-		"sync": func(key K) (value, bool) {
-			v, ok := synced.Load(key)
-			if !ok {
-				return value{}, false
-			}
-			return v.(value), true
+		// Readers may see a part of the changes.
+		"sync": {
+			func(key K) (value, bool) {
+				v, ok := synced.Load(key)
+				if !ok {
+					return value{}, false
+				}
+				return v.(value), true
+			},
+			func(changes []change) {
+				for _, c := range changes {
+					synced.Store(keys[c.index], c.value())
+				}
+			},
 		},
-		"atomic": func(key K) (value, bool) {
-			v, ok := copied.Load().(map[K]value)[key]
-			return v, ok
+		"atomic": {
+			func(key K) (value, bool) {
+				v, ok := copied.Load().(map[K]value)[key]
+				return v, ok
+			},
+			func(changes []change) {
+				last := copied.Load().(map[K]value)
+				next := make(map[K]value, len(last))
+				for key, v := range last {
+					next[key] = v
+				}
+				update(next, changes)
+				copied.Store(next)
+			},
 		},
 	}
 }
@@ -129,11 +204,13 @@ func open[K comparable](s *session, read func(path string) ([]K, error), path st
 		return err
 	}
 	s.loops = map[string]loop{}
-	for name, get := range tables(keys) {
-		get := get
+	s.commits = map[string]func(changes []change){}
+	for name, t := range tables(keys) {
+		get := t.get
 		s.loops[name] = func(from, count int, dependent bool) result {
 			return measure(wanted[from:from+count], get, dependent)
 		}
+		s.commits[name] = t.commit
 	}
 	s.reread = func(path string) error {
 		wanted, err = read(path)
@@ -169,6 +246,16 @@ func readStrings(path string) ([]string, error) {
 	return keys, err
 }
 
+func readChanges(path string) ([]change, error) {
+	data, err := os.ReadFile(path)
+	changes := make([]change, len(data)/changeStride)
+	for n := range changes {
+		at := data[n*changeStride:]
+		changes[n] = change{binary.LittleEndian.Uint32(at), binary.LittleEndian.Uint64(at[8:])}
+	}
+	return changes, err
+}
+
 func (s *session) load(kind, path string) error {
 	if kind == "binary" {
 		return open(s, readBinary, path)
@@ -179,7 +266,7 @@ func (s *session) load(kind, path string) error {
 func (s *session) obey(line string) (string, error) {
 	var (
 		word, kind, path, table, mode string
-		from, count                   int
+		from, count, size             int
 	)
 
 	fmt.Sscan(line, &word)
@@ -198,8 +285,23 @@ func (s *session) obey(line string) (string, error) {
 		}
 		r := run(from, count, mode == "dependent")
 		return fmt.Sprintf("%d %d %d", r.ns, r.hits, r.sum), nil
+	case "commit":
+		fmt.Sscan(line, &word, &table, &size, &path)
+		return s.commit(table, size, path)
 	}
 	return "", fmt.Errorf("no command %s", word)
+}
+
+func (s *session) commit(table string, size int, path string) (string, error) {
+	commit, ok := s.commits[table]
+	if !ok || size <= 0 {
+		return "", fmt.Errorf("no commits of %d to %s", size, table)
+	}
+	changes, err := readChanges(path)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(commitAll(commit, changes, size)), nil
 }
 
 func main() {
