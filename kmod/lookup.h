@@ -329,7 +329,10 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
  */
 static inline const u8 *snapmap_leaf_at(const struct snapmap_view *view, u32 ref)
 {
-	return snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), snapmap_leaf_blocks(ref));
+	u32 blocks = snapmap_leaf_blocks(ref);
+
+	return blocks <= SNAPMAP_LEAF_BLOCKS_MAX ?
+	       snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), blocks) : NULL;
 }
 
 /**

@@ -77,7 +77,8 @@
  * may be anything (promise H):
  *
  *	- every slot of an inner node, and every leaf and value, lies below
- *	  control.span, whatever levels, widths and lags say
+ *	  control.span, whatever levels, widths and lags say; a leaf has at most
+ *	  8 blocks
  *	- an entry and what it says of its key and value end inside the leaf
  *	- a value is at most SNAPMAP_VALUE_MAX long
  *
