@@ -55,10 +55,15 @@ func (c change) value() value {
 	return v
 }
 
+type handle struct {
+	read   loop
+	commit func(changes []change)
+	turn   func(index uint32) uint64 // which update of an entry there is
+}
+
 type session struct {
-	loops   map[string]loop
-	commits map[string]func(changes []change)
-	reread  func(path string) error
+	tables map[string]handle
+	reread func(path string) error
 }
 
 // Clocks of clock_gettime(2).
@@ -203,14 +208,19 @@ func open[K comparable](s *session, read func(path string) ([]K, error), path st
 	if err != nil {
 		return err
 	}
-	s.loops = map[string]loop{}
-	s.commits = map[string]func(changes []change){}
+	s.tables = map[string]handle{}
 	for name, t := range tables(keys) {
 		get := t.get
-		s.loops[name] = func(from, count int, dependent bool) result {
-			return measure(wanted[from:from+count], get, dependent)
+		s.tables[name] = handle{
+			read: func(from, count int, dependent bool) result {
+				return measure(wanted[from:from+count], get, dependent)
+			},
+			commit: t.commit,
+			turn: func(index uint32) uint64 {
+				v, _ := get(keys[index])
+				return binary.LittleEndian.Uint64(v.rest[:])
+			},
 		}
-		s.commits[name] = t.commit
 	}
 	s.reread = func(path string) error {
 		wanted, err = read(path)
@@ -279,11 +289,11 @@ func (s *session) obey(line string) (string, error) {
 		return "ok", s.reread(path)
 	case "read":
 		fmt.Sscan(line, &word, &table, &mode, &from, &count)
-		run, ok := s.loops[table]
+		t, ok := s.tables[table]
 		if !ok {
 			return "", fmt.Errorf("no table %s", table)
 		}
-		r := run(from, count, mode == "dependent")
+		r := t.read(from, count, mode == "dependent")
 		return fmt.Sprintf("%d %d %d", r.ns, r.hits, r.sum), nil
 	case "commit":
 		fmt.Sscan(line, &word, &table, &size, &path)
@@ -293,15 +303,20 @@ func (s *session) obey(line string) (string, error) {
 }
 
 func (s *session) commit(table string, size int, path string) (string, error) {
-	commit, ok := s.commits[table]
-	if !ok || size <= 0 {
-		return "", fmt.Errorf("no commits of %d to %s", size, table)
-	}
+	t, ok := s.tables[table]
 	changes, err := readChanges(path)
+	if !ok || size <= 0 || len(changes) == 0 || len(changes)%size != 0 {
+		return "", fmt.Errorf("no %d commits of %d to %s", len(changes), size, table)
+	}
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprint(commitAll(commit, changes, size)), nil
+	ns := commitAll(t.commit, changes, size)
+	last := changes[len(changes)-1]
+	if turn := t.turn(last.index); turn != last.turn {
+		return "", fmt.Errorf("%s: entry %d has turn %d, not %d", table, last.index, turn, last.turn)
+	}
+	return fmt.Sprint(ns), nil
 }
 
 func main() {
