@@ -5,7 +5,8 @@
  * The arena is a row of chunks, populated when they are needed and given back
  * when they are empty; a block's number, and so its place in every mapping,
  * never changes. Near the limit a chunk has fewer blocks than its place has. A
- * run is a row of blocks inside one chunk, handed out and taken back whole.
+ * run is a row of blocks inside one chunk, handed out and taken back whole. Some
+ * blocks of each chunk are the tags of the others (snapmap_layout.h).
  *
  * 64 aligned blocks are a group. Runs of up to 64 blocks lie inside one group.
  * Each group stands in the bucket of its longest free run, the first non-empty
@@ -142,6 +143,8 @@ static void bucket_add_chunk(struct snapmap_arena *arena, const struct snapmap_c
 	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
 	u32 i;
 
+	if (!chunk->has_tags)
+		return;
 	for (i = group_count(chunk->blocks); i--; )
 		bucket_add(arena, &chunk->groups[i], first + i);
 }
@@ -150,6 +153,8 @@ static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapma
 {
 	u32 i;
 
+	if (!chunk->has_tags)
+		return;
 	for (i = group_count(chunk->blocks); i--; )
 		bucket_remove(arena, &chunk->groups[i]);
 }
@@ -162,7 +167,7 @@ static void group_set_used(struct snapmap_arena *arena, struct snapmap_chunk *ch
 
 	chunk->free_groups += !used - !group->used;
 	group->used = used;
-	if (group->bucket == bucket_of_used(used))
+	if (!chunk->has_tags || group->bucket == bucket_of_used(used))
 		return;
 	bucket_remove(arena, group);
 	bucket_add(arena, group, number);
@@ -190,18 +195,36 @@ static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool us
 	}
 }
 
-static u32 slot_blocks(u32 slot)
-{
-	if (slot < 2)
-		return SNAPMAP_CHUNK_SMALL;
-	return slot < 6 ? SNAPMAP_CHUNK_SMALL << (slot - 1) : SNAPMAP_CHUNK_BLOCKS;
-}
-
 static u32 slot_first(u32 slot)
 {
 	if (slot == 0)
 		return 0;
-	return slot < 6 ? slot_blocks(slot) : (slot - 5) * SNAPMAP_CHUNK_BLOCKS;
+	return slot < 6 ? SNAPMAP_CHUNK_SMALL << (slot - 1) : (slot - 5) * SNAPMAP_CHUNK_BLOCKS;
+}
+
+static u32 slot_blocks(u32 slot)
+{
+	return slot_first(slot + 1) - slot_first(slot);
+}
+
+/* Of longer runs a full-size chunk has room for one beside its tags, in place of two. */
+#define LARGEST_BESIDE_TAGS	3936U
+
+/*
+ * Whether a chunk of @blocks has room for a run of @want behind its first tags. One
+ * that is populated for a run that has none gets no tags, and so no short runs.
+ */
+static bool fits_beside_tags(u32 first, u32 blocks, u32 want)
+{
+	u32 end = snapmap_region_tags_end(first);
+	u32 group = ALIGN(end, SNAPMAP_GROUP_BLOCKS);
+
+	blocks = min(blocks, snapmap_region_blocks(first));
+	if (want > LARGEST_BESIDE_TAGS || blocks <= end)
+		return false;
+	if (blocks <= group)
+		return want <= blocks - end;
+	return want <= max(blocks - group, group - end);
 }
 
 /* What a chunk takes of the limit. */
@@ -223,22 +246,53 @@ static void chunk_free(struct snapmap_arena *arena, struct snapmap_chunk *chunk)
 	kfree(chunk);
 }
 
+static void mark_tags(struct snapmap_chunk *chunk, u32 region)
+{
+	u32 block = region + SNAPMAP_TAGS_BLOCK;
+	u32 end = min(region + snapmap_region_tags_end(region), chunk->first + chunk->blocks);
+
+	for (block -= chunk->first, end -= chunk->first; block < end; block++)
+		chunk->groups[block >> SNAPMAP_GROUP_SHIFT].used |=
+			1ULL << (block & (SNAPMAP_GROUP_BLOCKS - 1));
+}
+
+/*
+ * Marks what a new chunk has no blocks for, and what its tags take, which are not
+ * counted as used. Those of the first region are in the control page.
+ */
+static void mark_missing(struct snapmap_chunk *chunk)
+{
+	u32 count = group_count(chunk->blocks);
+	u32 region, i;
+
+	if (chunk->blocks % SNAPMAP_GROUP_BLOCKS)
+		chunk->groups[count - 1].used = ~0ULL << chunk->blocks % SNAPMAP_GROUP_BLOCKS;
+	for (region = chunk->first; region < chunk->first + chunk->blocks;
+	     region += snapmap_region_blocks(region))
+		if (region && chunk->has_tags)
+			mark_tags(chunk, region);
+	for (i = 0; i < count; i++) {
+		chunk->room += SNAPMAP_GROUP_BLOCKS - hweight64(chunk->groups[i].used);
+		chunk->free_groups += !chunk->groups[i].used;
+	}
+}
+
 /* Context: charges the active memory cgroup. */
-static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, u32 blocks)
+static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, u32 blocks,
+					 bool has_tags)
 {
 	struct snapmap_chunk *chunk = kzalloc(sizeof(*chunk), SNAPMAP_GFP);
-	u32 part = blocks % SNAPMAP_GROUP_BLOCKS;
 
 	if (!chunk)
 		return NULL;
 	chunk->first = slot_first(slot);
 	chunk->blocks = blocks;
+	chunk->has_tags = has_tags;
 	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), SNAPMAP_GFP);
 	chunk->groups = kvcalloc(group_count(blocks), sizeof(*chunk->groups), SNAPMAP_GFP);
 	if (!chunk->runs || !chunk->groups)
 		goto fail;
-	if (part)
-		chunk->groups[group_count(blocks) - 1].used = ~0ULL << part;
+	mark_missing(chunk);
 	chunk->data = arena->backing->alloc(arena, (size_t)chunk->first << SNAPMAP_BLOCK_SHIFT,
 					    (size_t)chunk->blocks << SNAPMAP_BLOCK_SHIFT);
 	if (!chunk->data)
@@ -276,19 +330,19 @@ static u32 blocks_within_limit(const struct snapmap_arena *arena, u32 slot)
 static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 {
 	u32 blocks = blocks_within_limit(arena, slot);
+	bool has_tags = fits_beside_tags(slot_first(slot), blocks, want);
 	struct mem_cgroup *caller;
 	struct snapmap_chunk *chunk;
 
-	if (blocks < want)
+	if (blocks < want || (!has_tags && want <= SNAPMAP_GROUP_BLOCKS))
 		return -ENOSPC;
 	caller = set_active_memcg(arena->memcg);
-	chunk = chunk_alloc(arena, slot, blocks);
+	chunk = chunk_alloc(arena, slot, blocks, has_tags);
 	set_active_memcg(caller);
 	if (!chunk)
 		return -ENOMEM;
 	WRITE_ONCE(arena->resident, arena->resident + chunk_bytes(chunk->blocks));
-	WRITE_ONCE(arena->free, arena->free + chunk->blocks);
-	chunk->free_groups = chunk->blocks >> SNAPMAP_GROUP_SHIFT;
+	WRITE_ONCE(arena->free, arena->free + chunk->room);
 	show_chunk(arena, slot, chunk);
 	bucket_add_chunk(arena, chunk);
 	return 0;
@@ -306,7 +360,7 @@ static bool chunk_drop(struct snapmap_arena *arena, u32 slot)
 		bucket_add_chunk(arena, chunk);
 		return false;
 	}
-	WRITE_ONCE(arena->free, arena->free - chunk->blocks);
+	WRITE_ONCE(arena->free, arena->free - chunk->room);
 	WRITE_ONCE(arena->resident, arena->resident - chunk_bytes(chunk->blocks));
 	chunk_free(arena, chunk);
 	return true;
@@ -327,7 +381,7 @@ static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool, u32 *held)
 		return 0;	/* readers in the kernel shall read what is wrong, not crash */
 	for (slot = arena->slots; --slot > 0; ) {
 		chunk = arena->chunks[slot];
-		if (!chunk || chunk->used || arena->free - chunk->blocks < pool)
+		if (!chunk || chunk->used || arena->free - chunk->room < pool)
 			continue;
 		if (chunk_drop(arena, slot))
 			dropped++;
@@ -450,7 +504,7 @@ static u32 find_large(struct snapmap_arena *arena, u32 blocks)
 /**
  * snapmap_arena_alloc() - allocate a run of blocks
  * @arena: the arena
- * @blocks: its length, 1 to SNAPMAP_CHUNK_BLOCKS; up to 64 lie in one group
+ * @blocks: its length, at least 1; up to 64 lie in one group
  * @birth: version of the snapshot that it is for
  * @err: out, on failure only: -ENOSPC at the limit, -ENOMEM without memory
  *
@@ -615,7 +669,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 	arena->chunks = kvcalloc(arena->slots, sizeof(*arena->chunks), SNAPMAP_GFP);
 	if (!arena->chunks)
 		return -ENOMEM;
-	err = arena_grow(arena, 0, SNAPMAP_CHUNK_SMALL);
+	err = arena_grow(arena, 0, SNAPMAP_CHUNK_SMALL - SNAPMAP_GROUP_BLOCKS);
 	if (err) {
 		kvfree(arena->chunks);
 		return err;

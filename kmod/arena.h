@@ -22,8 +22,8 @@
  */
 #define SNAPMAP_BUCKET_EXACT	8
 #define SNAPMAP_BUCKETS		13
-#define SNAPMAP_CHUNK_BLOCKS	(2U << 20 >> SNAPMAP_BLOCK_SHIFT)	/* a full-size chunk */
-#define SNAPMAP_CHUNK_SMALL	(64U << 10 >> SNAPMAP_BLOCK_SHIFT)	/* the first chunk */
+#define SNAPMAP_CHUNK_BLOCKS	SNAPMAP_REGION_BLOCKS	/* a full-size chunk */
+#define SNAPMAP_CHUNK_SMALL	SNAPMAP_REGION_SMALL	/* the first chunk */
 
 /*
  * For all memory that a map takes on somebody's behalf: charged to a cgroup, and
@@ -82,7 +82,8 @@ struct snapmap_runlist {
 
 /**
  * struct snapmap_group - what is known of 64 blocks
- * @used: a bit for each block; those that the last group of a chunk lacks are set
+ * @used: a bit for each block; set, too, for those that hold tags and for those that
+ *	the last group of a chunk lacks
  * @prev: group number in a bucket's list, SNAPMAP_NO_GROUP at its begin
  * @next: likewise, at its end
  * @bucket: which one
@@ -98,8 +99,10 @@ struct snapmap_chunk {
 	void *data;
 	u32 first;		/* block number */
 	u32 blocks;
+	u32 room;		/* blocks that can be used */
 	u32 used;		/* blocks in use */
 	u32 free_groups;	/* groups with no block in use */
+	bool has_tags;		/* else it is for runs that are too long beside tags */
 	struct snapmap_run *runs;
 	struct snapmap_group *groups;
 };
@@ -170,6 +173,19 @@ static inline u32 snapmap_arena_slot(u32 block)
 	return 5 + block / SNAPMAP_CHUNK_BLOCKS;
 }
 
+static inline void *snapmap_chunk_at(const struct snapmap_chunk *chunk, u32 block)
+{
+	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+}
+
+/* A chunk is one region or several. */
+static inline void *snapmap_chunk_tags(const struct snapmap_chunk *chunk, u32 block)
+{
+	size_t first = (size_t)chunk->first << SNAPMAP_BLOCK_SHIFT;
+
+	return chunk->data + (snapmap_tags_at(block) - first);
+}
+
 /**
  * snapmap_arena_at() - address of a block that is in use
  * @arena: the arena
@@ -181,9 +197,20 @@ static inline u32 snapmap_arena_slot(u32 block)
  */
 static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 block)
 {
-	const struct snapmap_chunk *chunk = READ_ONCE(arena->chunks[snapmap_arena_slot(block)]);
+	return snapmap_chunk_at(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
+}
 
-	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+/**
+ * snapmap_arena_tags() - address of the tags of a block that is in use
+ * @arena: the arena
+ * @block: block number
+ *
+ * Context: as for snapmap_arena_at().
+ * Return: the address; the tags of the rest of its run follow.
+ */
+static inline void *snapmap_arena_tags(const struct snapmap_arena *arena, u32 block)
+{
+	return snapmap_chunk_tags(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
 }
 
 /* What lookup.h and diff.h ask of their includer. */
@@ -191,7 +218,9 @@ struct snapmap_view {
 	const struct snapmap_arena *arena;
 };
 
-static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
+/* The chunk that a run lies in, NULL unless all of it does. */
+static inline const struct snapmap_chunk *snapmap_view_chunk(const struct snapmap_view *view,
+							     u32 block, u32 blocks)
 {
 	const struct snapmap_arena *arena = view->arena;
 	const struct snapmap_chunk *chunk;
@@ -202,7 +231,14 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	if (!chunk || blocks > chunk->blocks ||
 	    block - chunk->first > chunk->blocks - blocks)
 		return NULL;
-	return chunk->data + ((size_t)(block - chunk->first) << SNAPMAP_BLOCK_SHIFT);
+	return chunk;
+}
+
+static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
+{
+	const struct snapmap_chunk *chunk = snapmap_view_chunk(view, block, blocks);
+
+	return chunk ? snapmap_chunk_at(chunk, block) : NULL;
 }
 
 static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
@@ -220,5 +256,17 @@ static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 }
 
 #include "lookup.h"	/* wants the above */
+
+static inline bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
+				     struct snapmap_leaf *leaf)
+{
+	const struct snapmap_chunk *chunk = snapmap_view_chunk(view, block, leaf->blocks);
+
+	if (!chunk)
+		return false;
+	leaf->tags = snapmap_chunk_tags(chunk, block);
+	leaf->bytes = snapmap_chunk_at(chunk, block);
+	return true;
+}
 
 #endif /* SNAPMAP_ARENA_H */

@@ -114,9 +114,8 @@ struct snapmap_diff_cursor {
  * @seed: the map's hash seed
  * @left: blocks that it can still meet
  * @nodes: nodes and leaves that it has entered so far
- * @leaf: the leaf that is being looked through, or NULL
- * @leaf_blocks: its size
- * @granule: where in it to go on
+ * @leaf: the leaf that is being looked through
+ * @granule: where in it to go on, SNAPMAP_NO_GRANULE when there is none
  * @side: whose leaf it is: 0 the older one's, 1 the newer one's
  * @cursors: one in each tree, the older one's first
  */
@@ -125,21 +124,20 @@ struct snapmap_diff {
 	u64 seed;
 	u64 left;
 	u64 nodes;
-	const u8 *leaf;
-	u32 leaf_blocks;
+	struct snapmap_leaf leaf;
 	u32 granule;
 	u32 side;
 	struct snapmap_diff_cursor cursors[2];
 };
 
-/* The next run of the walk; NULL when it can be none of the snapshots'. */
-static inline const void *snapmap_diff_meet(struct snapmap_diff *diff, u32 ref, u32 blocks)
+/* Counts a run of the walk; false when it can be none of the snapshots'. */
+static inline bool snapmap_diff_meet(struct snapmap_diff *diff, u32 blocks)
 {
 	if (blocks > diff->left)
-		return NULL;
+		return false;
 	diff->left -= blocks;
 	diff->nodes++;
-	return snapmap_view_at(diff->view, SNAPMAP_REF_BLOCK(ref), blocks);
+	return true;
 }
 
 /*
@@ -185,7 +183,10 @@ static inline int snapmap_diff_descend(struct snapmap_diff *diff,
 	if (!bits || bits > SNAPMAP_NODE_BITS || pos + bits > 64 ||
 	    cursor->depth == SNAPMAP_LEVELS_MAX)
 		return -EUCLEAN;
-	frame->slots = snapmap_diff_meet(diff, cursor->part.ref, snapmap_node_blocks(bits));
+	if (!snapmap_diff_meet(diff, snapmap_node_blocks(bits)))
+		return -EUCLEAN;
+	frame->slots = snapmap_view_at(diff->view, SNAPMAP_REF_BLOCK(cursor->part.ref),
+				       snapmap_node_blocks(bits));
 	if (!frame->slots)
 		return -EUCLEAN;
 	frame->first = cursor->part.first;
@@ -245,18 +246,14 @@ static inline bool snapmap_diff_is_larger(const struct snapmap_diff_part *a,
 static inline int snapmap_diff_enter_leaf(struct snapmap_diff *diff, u32 side)
 {
 	struct snapmap_diff_part *part = &diff->cursors[side].part;
-	u32 blocks = snapmap_leaf_blocks(part->ref);
 
 	part->seen = true;
 	if (!part->ref)
 		return 1;
-	if (blocks > SNAPMAP_LEAF_BLOCKS_MAX)
+	if (!snapmap_leaf_at(diff->view, part->ref, &diff->leaf) ||
+	    !snapmap_diff_meet(diff, diff->leaf.blocks))
 		return -EUCLEAN;
-	diff->leaf = snapmap_diff_meet(diff, part->ref, blocks);
-	if (!diff->leaf)
-		return -EUCLEAN;
-	diff->leaf_blocks = blocks;
-	diff->granule = snapmap_tag_granules(blocks);
+	diff->granule = 0;
 	diff->side = side;
 	return 1;
 }
@@ -312,8 +309,7 @@ static inline int snapmap_diff_entry(struct snapmap_diff *diff, u32 granule,
 	struct snapmap_hit here, there;
 	bool found;
 
-	change->key = snapmap_entry_read(diff->view, diff->leaf, diff->leaf_blocks, granule,
-					 &change->key_len, &here);
+	change->key = snapmap_entry_read(diff->view, &diff->leaf, granule, &change->key_len, &here);
 	if (!change->key)
 		return -EUCLEAN;
 	change->hash = snapmap_hash(diff->seed, change->key, change->key_len);
@@ -336,15 +332,16 @@ static inline int snapmap_diff_leaf(struct snapmap_diff *diff, struct snapmap_ch
 	u32 granule;
 	int ret;
 
-	while (diff->granule < diff->leaf_blocks * SNAPMAP_BLOCK_GRANULES) {
-		granule = diff->granule++;
-		if (READ_ONCE(diff->leaf[granule]) < SNAPMAP_TAG_FIRST)
-			continue;
+	while (diff->granule != SNAPMAP_NO_GRANULE) {
+		granule = snapmap_leaf_next(&diff->leaf, diff->granule);
+		if (granule == SNAPMAP_NO_GRANULE)
+			break;
+		diff->granule = granule + 1;
 		ret = snapmap_diff_entry(diff, granule, change);
 		if (ret)
 			return ret;
 	}
-	diff->leaf = NULL;
+	diff->granule = SNAPMAP_NO_GRANULE;
 	return 0;
 }
 
@@ -368,7 +365,7 @@ static inline void snapmap_diff_begin(struct snapmap_diff *diff, const struct sn
 	diff->seed = seed;
 	diff->left = 2 * snapmap_view_blocks(view);
 	diff->nodes = 0;
-	diff->leaf = NULL;
+	diff->granule = SNAPMAP_NO_GRANULE;
 	for (i = 0; i < 2; i++) {
 		diff->cursors[i].root = roots[i];
 		diff->cursors[i].depth = 0;
@@ -398,7 +395,7 @@ static inline int snapmap_diff_next(struct snapmap_diff *diff, struct snapmap_ch
 	int ret;
 
 	do {
-		ret = diff->leaf ? snapmap_diff_leaf(diff, change) : 0;
+		ret = snapmap_diff_leaf(diff, change);
 		if (ret)
 			return ret;
 		snapmap_diff_resched();

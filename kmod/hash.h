@@ -49,18 +49,37 @@ static inline u64 snapmap_fold(u64 a, u64 b)
 }
 
 /**
- * snapmap_hash() - the hash of a key
- * @seed: the map's seed
+ * struct snapmap_hash_seed - what the hashes of a map's keys have in common
+ * @secret: SNAPMAP_HASH_FOLD's secret
+ * @state: its first state, but for the length
+ */
+struct snapmap_hash_seed {
+	u64 secret;
+	u64 state;
+};
+
+static inline struct snapmap_hash_seed snapmap_hash_seed(u64 seed)
+{
+	return (struct snapmap_hash_seed){
+		.secret = seed ^ SNAPMAP_HASH_MIX,
+		.state = seed * SNAPMAP_HASH_SPREAD,
+	};
+}
+
+/**
+ * snapmap_hash_seeded() - the hash of a key
+ * @seed: of the map's seed
  * @key: the key
  * @len: its length, at least 1
  *
  * Context: any.
  * Return: the hash.
  */
-static inline u64 snapmap_hash(u64 seed, const void *key, u32 len)
+static inline u64 snapmap_hash_seeded(const struct snapmap_hash_seed *seed, const void *key,
+				      u32 len)
 {
-	u64 state = seed * SNAPMAP_HASH_SPREAD + len;
-	u64 secret = seed ^ SNAPMAP_HASH_MIX;
+	u64 state = seed->state + len;
+	u64 secret = seed->secret;
 	const u8 *at = (const u8 *)key;
 	const u8 *end = at + len;
 	u64 hash;
@@ -78,6 +97,22 @@ static inline u64 snapmap_hash(u64 seed, const void *key, u32 len)
 	hash ^= hash >> 37;
 	hash *= SNAPMAP_HASH_MIX;
 	return hash ^ hash >> 32;
+}
+
+/**
+ * snapmap_hash() - the hash of a key
+ * @seed: the map's seed
+ * @key: the key
+ * @len: its length, at least 1
+ *
+ * Context: any.
+ * Return: the hash.
+ */
+static inline u64 snapmap_hash(u64 seed, const void *key, u32 len)
+{
+	const struct snapmap_hash_seed seeded = snapmap_hash_seed(seed);
+
+	return snapmap_hash_seeded(&seeded, key, len);
 }
 
 #endif /* SNAPMAP_HASH_H */

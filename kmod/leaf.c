@@ -5,11 +5,10 @@
  * The bytes are described in snapmap_layout.h. Nothing here allocates, locks
  * or knows of the trie: a leaf is a piece of memory that nobody else sees yet.
  *
- * An entry is placed at home, on the line that its hash names, when its
- * granules are free there, else where it first fits. A leaf can have the room in
- * total and still no row that is long enough; copying it into a fresh leaf of the
- * same size mends that, in the last resort without regard to homes
- * (snapmap_leaf_copy() with @home false always fits when the total does).
+ * An entry is placed where it first fits from its home on, the line that its hash
+ * names. A leaf can have the room in total and still no row that is long enough;
+ * copying it into an empty leaf of the same size mends that, in the last resort
+ * without regard to homes.
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -65,43 +64,30 @@ u32 snapmap_entry_granules(const struct snapmap_entry *entry)
  */
 u32 snapmap_leaf_size_for(u32 granules)
 {
-	u32 blocks = 1;
-
-	while (blocks * SNAPMAP_BLOCK_GRANULES - snapmap_tag_granules(blocks) < granules)
-		blocks++;
-	return blocks;
+	return DIV_ROUND_UP(granules, SNAPMAP_BLOCK_GRANULES);
 }
 
-/* The granules of a leaf, behind its tags, that are free. */
-static u64 free_granules(const u8 *leaf, u32 blocks)
+static u64 free_granules(const struct snapmap_leaf *leaf)
 {
-	return snapmap_tag_match(leaf, SNAPMAP_TAG_FREE) & snapmap_leaf_granules(blocks);
+	return snapmap_mask_from(leaf, snapmap_leaf_tagged(leaf, SNAPMAP_TAG_FREE), 0);
 }
 
 /**
  * snapmap_leaf_used() - granules that a leaf's entries take
  * @leaf: the leaf
- * @blocks: its size
  */
-u32 snapmap_leaf_used(const u8 *leaf, u32 blocks)
+u32 snapmap_leaf_used(const struct snapmap_leaf *leaf)
 {
-	return hweight64(snapmap_leaf_granules(blocks) & ~free_granules(leaf, blocks));
+	return leaf->blocks * SNAPMAP_BLOCK_GRANULES - hweight64(free_granules(leaf));
 }
 
 /**
- * snapmap_leaf_next() - iterate over entries
- * @leaf: the leaf
- * @blocks: its size
- * @granule: 0 to begin, else what the last call returned
- *
- * Return: granule of the next entry in the order of granules, 0 at the end.
+ * snapmap_leaf_empty() - let a leaf have no entries
+ * @leaf: the leaf; its bytes and tags may be any
  */
-u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule)
+void snapmap_leaf_empty(const struct snapmap_leaf *leaf)
 {
-	for (granule++; granule < blocks * SNAPMAP_BLOCK_GRANULES; granule++)
-		if (leaf[granule] >= SNAPMAP_TAG_FIRST)
-			return granule;
-	return 0;
+	memset(leaf->tags, SNAPMAP_TAG_FREE, leaf->blocks * SNAPMAP_BLOCK_GRANULES);
 }
 
 /* Where a row of @want granules of a set begins. */
@@ -116,32 +102,24 @@ static u64 rows(u64 set, u32 want)
 	return set;
 }
 
-/* Where among its free granules a leaf has room for an entry, 0 when nowhere. */
-static u32 find_place(u64 free, u32 home, u32 want, bool at_home)
+static void mark(const struct snapmap_leaf *leaf, u32 granule, u32 count, u8 tag)
 {
-	u64 fits = rows(free, want);
-
-	if (at_home && fits >> home & 1)
-		return home;
-	return fits ? __ffs64(fits) : 0;
-}
-
-static void mark(u8 *leaf, u32 granule, u32 count, u8 tag)
-{
-	leaf[granule] = tag;
-	memset(leaf + granule + 1, tag ? SNAPMAP_TAG_CONT : SNAPMAP_TAG_FREE, count - 1);
+	leaf->tags[granule] = tag;
+	memset(leaf->tags + granule + 1, tag ? SNAPMAP_TAG_CONT : SNAPMAP_TAG_FREE, count - 1);
 }
 
 /*
- * Takes room for an entry, whose tag and check bits are given, from @free.
- * Returns where, 0 when nowhere is any.
+ * Takes room for an entry from @free, the first from @home on. Returns where;
+ * SNAPMAP_NO_GRANULE when no row is as long.
  */
-static u32 take_place(u8 *leaf, u32 blocks, u64 *free, u8 tag, u16 check, u32 want, bool at_home)
+static u32 take_place(const struct snapmap_leaf *leaf, u64 *free, u32 home, u8 tag, u32 want)
 {
-	u32 place = find_place(*free, snapmap_leaf_home(blocks, check), want, at_home);
+	u64 fits = rows(*free, want);
+	u32 place;
 
-	if (!place)
-		return 0;
+	if (!fits)
+		return SNAPMAP_NO_GRANULE;
+	place = snapmap_mask_first(snapmap_mask_from(leaf, fits, home), home);
 	mark(leaf, place, want, tag);
 	*free &= ~(((1ULL << want) - 1) << place);
 	return place;
@@ -153,7 +131,8 @@ static u32 take_place(u8 *leaf, u32 blocks, u64 *free, u8 tag, u16 check, u32 wa
  * @granule: where the entry lies
  * @item: what to write
  */
-void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *item)
+void snapmap_leaf_overwrite(const struct snapmap_leaf *leaf, u32 granule,
+			    const struct snapmap_item *item)
 {
 	struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	u32 pad = ALIGN(item->key_len, 8) - item->key_len;
@@ -177,21 +156,20 @@ void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *it
 /**
  * snapmap_leaf_add() - write an entry where there is room
  * @leaf: the leaf
- * @blocks: its size
  * @item: the entry, whose key is not in the leaf
  *
  * Return: false when no row of free granules is long enough.
  */
-bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item)
+bool snapmap_leaf_add(const struct snapmap_leaf *leaf, const struct snapmap_item *item)
 {
-	u64 free = free_granules(leaf, blocks);
-	u32 granule = take_place(leaf, blocks, &free, snapmap_hash_tag(item->hash),
-				 snapmap_hash_check(item->hash), snapmap_item_granules(item),
-				 true);
+	u64 free = free_granules(leaf);
+	u32 granule = take_place(leaf, &free, snapmap_leaf_home(leaf, item->hash),
+				 snapmap_hash_tag(item->hash), snapmap_item_granules(item));
 
-	if (granule)
-		snapmap_leaf_overwrite(leaf, granule, item);
-	return granule;
+	if (granule == SNAPMAP_NO_GRANULE)
+		return false;
+	snapmap_leaf_overwrite(leaf, granule, item);
+	return true;
 }
 
 /**
@@ -199,7 +177,7 @@ bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item)
  * @leaf: the leaf
  * @granule: where the entry begins
  */
-void snapmap_leaf_remove(u8 *leaf, u32 granule)
+void snapmap_leaf_remove(const struct snapmap_leaf *leaf, u32 granule)
 {
 	mark(leaf, granule, snapmap_entry_granules(snapmap_leaf_entry(leaf, granule)),
 	     SNAPMAP_TAG_FREE);
@@ -220,21 +198,21 @@ static bool is_meant(const struct snapmap_leaf_filter *filter, const struct snap
 /**
  * snapmap_leaf_select() - choose entries of a leaf
  * @leaf: the leaf
- * @blocks: its size
  * @filter: which entries are meant
  * @set: out: the granules at which they begin, as a bit mask
  *
  * Return: granules that they take.
  */
-u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
+u32 snapmap_leaf_select(const struct snapmap_leaf *leaf, const struct snapmap_leaf_filter *filter,
 			u64 *set)
 {
 	const struct snapmap_entry *entry;
-	u32 granule = 0;
 	u32 used = 0;
+	u32 granule;
 
 	*set = 0;
-	while ((granule = snapmap_leaf_next(leaf, blocks, granule))) {
+	for (granule = snapmap_leaf_next(leaf, 0); granule != SNAPMAP_NO_GRANULE;
+	     granule = snapmap_leaf_next(leaf, granule + 1)) {
 		entry = snapmap_leaf_entry(leaf, granule);
 		if (!is_meant(filter, entry))
 			continue;
@@ -247,29 +225,29 @@ u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_fi
 /**
  * snapmap_leaf_copy() - add entries of one leaf to another
  * @to: the leaf that grows; its tags are valid
- * @to_blocks: its size; it has the room in total
  * @from: the leaf that is read
  * @set: which of its entries: the granules at which they begin, as a bit mask
- * @home: place entries at home where that is free
+ * @home: place entries at home, or near; else one behind the other
  *
  * Return: false when an entry found no row of free granules. That cannot be
- *	with @home false and an empty @to.
+ *	with @home false and an empty @to that has the room in total.
  */
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u64 set, bool home)
+bool snapmap_leaf_copy(const struct snapmap_leaf *to, const struct snapmap_leaf *from, u64 set,
+		       bool home)
 {
-	u64 free = free_granules(to, to_blocks);
+	u64 free = free_granules(to);
 	const struct snapmap_entry *entry;
-	u32 granule, count, place;
+	u32 granule, count, place, from_home;
 
 	for (; set; set &= set - 1) {
 		granule = __ffs64(set);
 		entry = snapmap_leaf_entry(from, granule);
 		count = snapmap_entry_granules(entry);
-		place = take_place(to, to_blocks, &free, from[granule], entry->check, count, home);
-		if (!place)
+		from_home = home ? snapmap_home_granule(entry->check, to->blocks) : 0;
+		place = take_place(to, &free, from_home, from->tags[granule], count);
+		if (place == SNAPMAP_NO_GRANULE)
 			return false;
-		memcpy(to + (place << SNAPMAP_GRANULE_SHIFT), entry,
-		       count << SNAPMAP_GRANULE_SHIFT);
+		memcpy(snapmap_leaf_entry(to, place), entry, count << SNAPMAP_GRANULE_SHIFT);
 	}
 	return true;
 }

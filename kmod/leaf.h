@@ -5,6 +5,8 @@
 #include <linux/snapmap_layout.h>
 #include <linux/types.h>
 
+struct snapmap_leaf;
+
 #define SNAPMAP_ENTRY_GRANULES_MAX \
 	((SNAPMAP_ENTRY_INLINE_MAX + SNAPMAP_GRANULE_SIZE - 1) >> SNAPMAP_GRANULE_SHIFT)
 
@@ -56,22 +58,16 @@ u32 snapmap_item_granules(const struct snapmap_item *item);
 u32 snapmap_entry_granules(const struct snapmap_entry *entry);
 bool snapmap_value_is_inline(u32 key_len, u32 value_len);
 u32 snapmap_leaf_size_for(u32 granules);
-u32 snapmap_leaf_used(const u8 *leaf, u32 blocks);
-u32 snapmap_leaf_next(const u8 *leaf, u32 blocks, u32 granule);
-bool snapmap_leaf_add(u8 *leaf, u32 blocks, const struct snapmap_item *item);
-void snapmap_leaf_overwrite(u8 *leaf, u32 granule, const struct snapmap_item *item);
-void snapmap_leaf_remove(u8 *leaf, u32 granule);
-u32 snapmap_leaf_select(const u8 *leaf, u32 blocks, const struct snapmap_leaf_filter *filter,
+u32 snapmap_leaf_used(const struct snapmap_leaf *leaf);
+void snapmap_leaf_empty(const struct snapmap_leaf *leaf);
+bool snapmap_leaf_add(const struct snapmap_leaf *leaf, const struct snapmap_item *item);
+void snapmap_leaf_overwrite(const struct snapmap_leaf *leaf, u32 granule,
+			    const struct snapmap_item *item);
+void snapmap_leaf_remove(const struct snapmap_leaf *leaf, u32 granule);
+u32 snapmap_leaf_select(const struct snapmap_leaf *leaf, const struct snapmap_leaf_filter *filter,
 			u64 *set);
-bool snapmap_leaf_copy(u8 *to, u32 to_blocks, const u8 *from, u64 set, bool home);
-
-/* The granules of a leaf that entries may take, as a bit mask. */
-static inline u64 snapmap_leaf_granules(u32 blocks)
-{
-	u32 beyond = (SNAPMAP_LEAF_BLOCKS_MAX - blocks) * SNAPMAP_BLOCK_GRANULES;
-
-	return ~0ULL >> beyond & ~0ULL << snapmap_tag_granules(blocks);
-}
+bool snapmap_leaf_copy(const struct snapmap_leaf *to, const struct snapmap_leaf *from, u64 set,
+		       bool home);
 
 /* Where an entry's value, or its struct snapmap_extern, lies. */
 static inline void *snapmap_entry_value(const struct snapmap_entry *entry)

@@ -21,6 +21,14 @@
  *		zero when it is not inside the arena
  *	u8, u16, u32, u64, READ_ONCE(), likely(), memcpy()
  *
+ * and behind:
+ *
+ *	bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
+ *			       struct snapmap_leaf *leaf)
+ *		fills in the leaf of leaf->blocks that begins at a block, false when
+ *		it is not all inside the arena. Where SSE2 is used, there are
+ *		SNAPMAP_LEAF_GRANULES_MAX bytes at its tags
+ *
  * Every field is loaded once, so that what has been checked is what is used.
  */
 #ifndef SNAPMAP_LOOKUP_H
@@ -33,6 +41,26 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+
+/**
+ * struct snapmap_leaf - a leaf and its tags
+ * @tags: a byte for each of its granules
+ * @bytes: its granules
+ * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ *
+ * Who builds the leaf may write to both.
+ */
+struct snapmap_leaf {
+	u8 *tags;
+	u8 *bytes;
+	u32 blocks;
+};
+
+/* Where no entry begins. */
+#define SNAPMAP_NO_GRANULE	SNAPMAP_LEAF_GRANULES_MAX
+
+static inline bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
+				     struct snapmap_leaf *leaf);
 
 /**
  * struct snapmap_hit - an entry that was found
@@ -68,8 +96,10 @@ static inline u32 snapmap_node_blocks(u32 bits)
 	return (bytes + SNAPMAP_BLOCK_SIZE - 1) >> SNAPMAP_BLOCK_SHIFT;
 }
 
-/* Which of the 64 granules of the largest leaf carry @tag, as a bit mask. */
-static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
+/*
+ * Which granules carry @tag, as a bit mask; beyond the leaf's end, it tells of others'.
+ */
+static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, u8 tag)
 {
 	u64 mask = 0;
 	u32 i;
@@ -77,9 +107,10 @@ static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 #ifdef __SSE2__
 	const __m128i want = _mm_set1_epi8((char)tag);
 
+	/* All that the largest leaf has: as many steps for each leaf cannot be mispredicted. */
 #pragma GCC unroll 4
-	for (i = 0; i < 64; i += 16) {
-		__m128i have = _mm_loadu_si128((const __m128i *)(tags + i));
+	for (i = 0; i < SNAPMAP_LEAF_GRANULES_MAX; i += 16) {
+		__m128i have = _mm_loadu_si128((const __m128i *)(leaf->tags + i));
 
 		mask |= (u64)(u32)_mm_movemask_epi8(_mm_cmpeq_epi8(have, want)) << i;
 	}
@@ -87,9 +118,9 @@ static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 	const u64 low7 = 0x7f7f7f7f7f7f7f7fULL;
 	u64 differ;
 
-	/* Eight at a time: the top bit of each byte that does not differ, gathered. */
-	for (i = 0; i < 64; i += 8) {
-		differ = *(const u64 *)(tags + i) ^ 0x0101010101010101ULL * tag;
+	/* A block at a time: the top bit of each byte that does not differ, gathered. */
+	for (i = 0; i < leaf->blocks * SNAPMAP_BLOCK_GRANULES; i += SNAPMAP_BLOCK_GRANULES) {
+		differ = *(const u64 *)(leaf->tags + i) ^ 0x0101010101010101ULL * tag;
 		differ |= (differ & low7) + low7;
 		mask |= ((~differ & ~low7) >> 7) * 0x0102040810204080ULL >> 56 << i;
 	}
@@ -97,10 +128,73 @@ static inline u64 snapmap_tag_match(const u8 *tags, u8 tag)
 	return mask;
 }
 
-/* The entry that begins at a granule; who builds the leaf may write to it. */
-static inline struct snapmap_entry *snapmap_leaf_entry(const u8 *leaf, u32 granule)
+static inline u32 snapmap_leaf_home(const struct snapmap_leaf *leaf, u64 hash)
 {
-	return (struct snapmap_entry *)(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
+	return snapmap_home_granule(snapmap_hash_check(hash), leaf->blocks);
+}
+
+/*
+ * Lets a bit mask of granules begin with granule @home and go round; what is not the
+ * leaf's is left out.
+ */
+static __always_inline u64 snapmap_mask_from(const struct snapmap_leaf *leaf, u64 mask, u32 home)
+{
+	u32 beyond = SNAPMAP_LEAF_GRANULES_MAX - leaf->blocks * SNAPMAP_BLOCK_GRANULES;
+	u32 by = (home + beyond) & 63;
+
+	mask <<= beyond;
+	return mask >> by | mask << (-by & 63);
+}
+
+/* The granule of the first bit of such a mask. */
+static inline u32 snapmap_mask_first(u64 mask, u32 home)
+{
+	return (home + __builtin_ctzll(mask)) & 63;
+}
+
+/*
+ * Which granules of a leaf carry the tag of a hash, as a bit mask that begins with
+ * its home: the nearest is the likeliest.
+ */
+static __always_inline u64 snapmap_leaf_match(const struct snapmap_leaf *leaf, u32 home, u64 hash)
+{
+	return snapmap_mask_from(leaf, snapmap_leaf_tagged(leaf, snapmap_hash_tag(hash)), home);
+}
+
+/* The entry that begins at a granule. */
+static inline struct snapmap_entry *snapmap_leaf_entry(const struct snapmap_leaf *leaf, u32 granule)
+{
+	return (struct snapmap_entry *)(leaf->bytes + (granule << SNAPMAP_GRANULE_SHIFT));
+}
+
+/*
+ * Most entries are at home, so that their line need not wait for the tags to tell of
+ * it: it may be asked for before.
+ */
+static inline void snapmap_leaf_prefetch(const struct snapmap_leaf *leaf, u32 granule)
+{
+	__builtin_prefetch(snapmap_leaf_entry(leaf, granule));
+}
+
+static inline const u8 *snapmap_leaf_end(const struct snapmap_leaf *leaf)
+{
+	return leaf->bytes + (leaf->blocks << SNAPMAP_BLOCK_SHIFT);
+}
+
+/**
+ * snapmap_leaf_next() - iterate over the entries of a leaf
+ * @leaf: the leaf
+ * @granule: where to begin
+ *
+ * Return: granule of the first entry there or later, SNAPMAP_NO_GRANULE when there
+ * is none.
+ */
+static inline u32 snapmap_leaf_next(const struct snapmap_leaf *leaf, u32 granule)
+{
+	for (; granule < leaf->blocks * SNAPMAP_BLOCK_GRANULES; granule++)
+		if (READ_ONCE(leaf->tags[granule]) >= SNAPMAP_TAG_FIRST)
+			return granule;
+	return SNAPMAP_NO_GRANULE;
 }
 
 /* A value that lies in a run of its own; NULL unless it is in the arena. */
@@ -122,21 +216,20 @@ static inline const u8 *snapmap_value_at(const struct snapmap_entry *entry, u32 
 /**
  * snapmap_hit_fill() - tell of an entry whose key has been found to lie in the leaf
  * @view: where external values are found
- * @leaf: the leaf's first byte
- * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @leaf: the leaf
  * @granule: where the entry begins
  * @key_len: length of its key
  * @hit: out: filled
  *
  * Return: false when the value is not in the leaf, or not in the arena.
  */
-static __always_inline bool snapmap_hit_fill(const struct snapmap_view *view, const u8 *leaf,
-					     u32 blocks, u32 granule, u32 key_len,
-					     struct snapmap_hit *hit)
+static __always_inline bool snapmap_hit_fill(const struct snapmap_view *view,
+					     const struct snapmap_leaf *leaf, u32 granule,
+					     u32 key_len, struct snapmap_hit *hit)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value_at = snapmap_value_at(entry, key_len);
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
+	const u8 *end = snapmap_leaf_end(leaf);
 	u32 value_len = READ_ONCE(entry->value_len);
 
 	hit->version = READ_ONCE(entry->version);
@@ -169,14 +262,13 @@ static __always_inline bool snapmap_key_equal(const u8 *stored, const u8 *key, u
 	return likely(!differ);
 }
 
-/* Whether the entry at @granule, which need not be one of the leaf, holds the key. */
-static __always_inline bool snapmap_entry_is(const u8 *leaf, u32 blocks, u32 granule,
+/* Whether an entry, which need not be one, holds the key. */
+static __always_inline bool snapmap_entry_is(const struct snapmap_leaf *leaf, u32 granule,
 					     const void *key, u32 key_len)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 
-	return snapmap_value_at(entry, key_len) <= end &&
+	return snapmap_value_at(entry, key_len) <= snapmap_leaf_end(leaf) &&
 	       READ_ONCE(entry->key_len) == key_len &&
 	       snapmap_key_equal((const u8 *)(entry + 1), key, key_len);
 }
@@ -184,8 +276,7 @@ static __always_inline bool snapmap_entry_is(const u8 *leaf, u32 blocks, u32 gra
 /**
  * snapmap_entry_read() - read an entry, whatever its key is
  * @view: where external values are found
- * @leaf: the leaf's first byte
- * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @leaf: the leaf
  * @granule: where the entry begins, less than the leaf has
  * @key_len: out: length of its key, which lies behind the struct snapmap_entry
  * @hit: out: filled
@@ -193,94 +284,43 @@ static __always_inline bool snapmap_entry_is(const u8 *leaf, u32 blocks, u32 gra
  * Return: the key; NULL when the entry does not lie in the leaf, or its value
  * not in the arena.
  */
-static inline const void *snapmap_entry_read(const struct snapmap_view *view, const u8 *leaf,
-					     u32 blocks, u32 granule, u32 *key_len,
-					     struct snapmap_hit *hit)
+static inline const void *snapmap_entry_read(const struct snapmap_view *view,
+					     const struct snapmap_leaf *leaf, u32 granule,
+					     u32 *key_len, struct snapmap_hit *hit)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 
 	*key_len = READ_ONCE(entry->key_len);
-	if (!*key_len || *key_len > SNAPMAP_KEY_MAX || snapmap_value_at(entry, *key_len) > end ||
-	    !snapmap_hit_fill(view, leaf, blocks, granule, *key_len, hit))
+	if (!*key_len || *key_len > SNAPMAP_KEY_MAX ||
+	    snapmap_value_at(entry, *key_len) > snapmap_leaf_end(leaf) ||
+	    !snapmap_hit_fill(view, leaf, granule, *key_len, hit))
 		return NULL;
 	return entry + 1;
 }
 
-/*
- * Which granules of a leaf carry the tag of a hash, as a bit mask that begins with
- * granule @home and goes round. In a leaf that is smaller than the largest, some may
- * be beyond its end.
- */
-static inline u64 snapmap_leaf_match(const u8 *leaf, u32 home, u64 hash)
-{
-	u64 mask = snapmap_tag_match(leaf, snapmap_hash_tag(hash));
-
-	return mask >> home | mask << (-home & 63);
-}
-
-/* The granule of the first bit of such a mask. */
-static inline u32 snapmap_match_first(u64 mask, u32 home)
-{
-	return (home + __builtin_ctzll(mask)) & 63;
-}
-
-/* The granule on whose line an entry lies, if it is at home. */
-static inline u32 snapmap_leaf_home(u32 blocks, u16 check)
-{
-	return snapmap_home_line(check, blocks) * (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
-}
-
-/*
- * Most entries are at home, so that their line need not wait for the tags to tell of
- * it: it may be asked for before.
- */
-static inline void snapmap_leaf_prefetch(const u8 *leaf, u32 granule)
-{
-	__builtin_prefetch(leaf + (granule << SNAPMAP_GRANULE_SHIFT));
-}
-
-/* The entries that are left when the likeliest is another. */
-static inline __cold u32 snapmap_leaf_rest(const u8 *leaf, u32 blocks, u64 mask, u64 hash,
-					   const void *key, u32 key_len)
-{
-	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
-	u32 granule;
-
-	for (; mask; mask &= mask - 1) {
-		granule = snapmap_match_first(mask, home);
-		if (snapmap_entry_is(leaf, blocks, granule, key, key_len))
-			return granule;
-	}
-	return 0;
-}
-
 /**
  * snapmap_leaf_find() - find a key in a leaf
- * @leaf: the leaf's first byte
- * @blocks: its size, 1 to SNAPMAP_LEAF_BLOCKS_MAX
+ * @leaf: the leaf
  * @hash: the key's hash
  * @key: the key
  * @key_len: its length
  *
- * Return: the granule at which the entry begins, whose key lies in the leaf; 0 when
- * there is none.
+ * Return: the granule at which the entry begins, whose key lies in the leaf;
+ * SNAPMAP_NO_GRANULE when there is none.
  */
-static __always_inline u32 snapmap_leaf_find(const u8 *leaf, u32 blocks, u64 hash,
+static __always_inline u32 snapmap_leaf_find(const struct snapmap_leaf *leaf, u64 hash,
 					     const void *key, u32 key_len)
 {
-	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
+	u32 home = snapmap_leaf_home(leaf, hash);
+	u64 mask = snapmap_leaf_match(leaf, home, hash);
 	u32 granule;
-	u64 mask;
 
-	snapmap_leaf_prefetch(leaf, home);
-	mask = snapmap_leaf_match(leaf, home, hash);
-	if (!mask)
-		return 0;
-	granule = snapmap_match_first(mask, home);
-	if (likely(snapmap_entry_is(leaf, blocks, granule, key, key_len)))
-		return granule;
-	return snapmap_leaf_rest(leaf, blocks, mask & (mask - 1), hash, key, key_len);
+	for (; mask; mask &= mask - 1) {
+		granule = snapmap_mask_first(mask, home);
+		if (likely(snapmap_entry_is(leaf, granule, key, key_len)))
+			return granule;
+	}
+	return SNAPMAP_NO_GRANULE;
 }
 
 /*
@@ -324,15 +364,18 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
  * snapmap_leaf_at() - the leaf of a reference
  * @view: where blocks are found
  * @ref: the reference
+ * @leaf: out: filled
  *
- * Return: its first byte; NULL when there is none or it is not in the arena.
+ * Return: false when there is none, or it is not in the arena.
  */
-static inline const u8 *snapmap_leaf_at(const struct snapmap_view *view, u32 ref)
+static __always_inline bool snapmap_leaf_at(const struct snapmap_view *view, u32 ref,
+					    struct snapmap_leaf *leaf)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
+	/* A size that no leaf has makes the block, with the highest bit, one that is not there. */
+	const u32 too_large = SNAPMAP_REF(0, SNAPMAP_LEAF_BLOCKS_MAX);
 
-	return blocks <= SNAPMAP_LEAF_BLOCKS_MAX ?
-	       snapmap_view_at(view, SNAPMAP_REF_BLOCK(ref), blocks) : NULL;
+	leaf->blocks = snapmap_leaf_blocks(ref);
+	return snapmap_view_leaf(view, ref & (SNAPMAP_REF_BLOCK_MASK | too_large), leaf);
 }
 
 /**
@@ -351,12 +394,14 @@ static __always_inline bool snapmap_lookup(const struct snapmap_view *view, u64 
 					   u64 hash, const void *key, u32 key_len,
 					   struct snapmap_hit *hit)
 {
-	u32 ref = snapmap_walk(view, root, hash);
-	const u8 *leaf = snapmap_leaf_at(view, ref);
-	u32 blocks = snapmap_leaf_blocks(ref);
-	u32 granule = leaf ? snapmap_leaf_find(leaf, blocks, hash, key, key_len) : 0;
+	struct snapmap_leaf leaf;
+	u32 granule;
 
-	return granule && snapmap_hit_fill(view, leaf, blocks, granule, key_len, hit);
+	if (!snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
+		return false;
+	granule = snapmap_leaf_find(&leaf, hash, key, key_len);
+	return granule != SNAPMAP_NO_GRANULE &&
+	       snapmap_hit_fill(view, &leaf, granule, key_len, hit);
 }
 
 #endif /* SNAPMAP_LOOKUP_H */

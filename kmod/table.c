@@ -32,9 +32,13 @@
  */
 #define PUT_TRIES	(64 * (SNAPMAP_LEVELS_MAX + 1))
 
-static u8 *leaf_at(struct snapmap_build *build, u32 ref)
+static struct snapmap_leaf leaf_at(struct snapmap_build *build, u32 ref)
 {
-	return snapmap_arena_at(build->arena, SNAPMAP_REF_BLOCK(ref));
+	return (struct snapmap_leaf){
+		.tags = snapmap_arena_tags(build->arena, SNAPMAP_REF_BLOCK(ref)),
+		.bytes = snapmap_arena_at(build->arena, SNAPMAP_REF_BLOCK(ref)),
+		.blocks = snapmap_leaf_blocks(ref),
+	};
 }
 
 /* A new leaf with room for @granules, its tags not set; 0 and @err on failure. */
@@ -46,26 +50,23 @@ static u32 new_leaf(struct snapmap_build *build, u32 granules, int *err)
 	return block ? SNAPMAP_REF(block, blocks - 1) : 0;
 }
 
-/* Entries of one leaf. */
+/* Entries of a leaf. */
 struct part {
-	const u8 *leaf;
+	struct snapmap_leaf leaf;
 	u64 set;
 };
 
-/* Empties @to and copies both parts into it; false when a row was missing. */
-static bool fill_leaf(struct snapmap_build *build, u32 to, const struct part part[2],
+/* Empties @leaf and copies the parts and @item into it; false when a row was missing. */
+static bool fill_leaf(const struct snapmap_leaf *leaf, const struct part *parts, u32 count,
 		      const struct snapmap_item *item, bool home)
 {
-	u32 blocks = snapmap_leaf_blocks(to);
-	u8 *leaf = leaf_at(build, to);
-	int i;
+	u32 i;
 
-	memset(leaf, SNAPMAP_TAG_FREE, blocks * SNAPMAP_BLOCK_GRANULES);
-	for (i = 0; i < 2; i++)
-		if (part[i].leaf &&
-		    !snapmap_leaf_copy(leaf, blocks, part[i].leaf, part[i].set, home))
+	snapmap_leaf_empty(leaf);
+	for (i = 0; i < count; i++)
+		if (!snapmap_leaf_copy(leaf, &parts[i].leaf, parts[i].set, home))
 			return false;
-	return !item || snapmap_leaf_add(leaf, blocks, item);
+	return !item || snapmap_leaf_add(leaf, item);
 }
 
 /*
@@ -77,16 +78,14 @@ static int rebuild_leaf(struct snapmap_build *build, const u32 from[2],
 			u32 *ref)
 {
 	u32 granules = item ? snapmap_item_granules(item) : 0;
-	struct part part[2] = {};
-	bool home = true;
-	int err, i;
+	struct part parts[2];
+	struct snapmap_leaf leaf;
+	u32 count;
+	int err;
 
-	for (i = 0; i < 2; i++) {
-		if (!from[i])
-			continue;
-		part[i].leaf = leaf_at(build, from[i]);
-		granules += snapmap_leaf_select(part[i].leaf, snapmap_leaf_blocks(from[i]), filter,
-						&part[i].set);
+	for (count = 0; count < 2 && from[count]; count++) {
+		parts[count].leaf = leaf_at(build, from[count]);
+		granules += snapmap_leaf_select(&parts[count].leaf, filter, &parts[count].set);
 	}
 	*ref = 0;
 	if (!granules)
@@ -94,8 +93,9 @@ static int rebuild_leaf(struct snapmap_build *build, const u32 from[2],
 	*ref = new_leaf(build, granules, &err);
 	if (!*ref)
 		return err;
-	while (!fill_leaf(build, *ref, part, item, home))
-		home = false;
+	leaf = leaf_at(build, *ref);
+	if (!fill_leaf(&leaf, parts, count, item, true))
+		fill_leaf(&leaf, parts, count, item, false);
 	return 0;
 }
 
@@ -119,26 +119,31 @@ static void prefetch_leaf(const struct snapmap_build *build, u64 hash)
 {
 	const struct snapmap_view view = { .arena = build->arena };
 	u32 ref = snapmap_walk(&view, build->table.root, hash);
-	const u8 *leaf = snapmap_leaf_at(&view, ref);
+	struct snapmap_leaf leaf;
 	u32 at;
 
-	if (!leaf)
+	if (!snapmap_leaf_at(&view, ref, &leaf))
 		return;
 	prefetch(snapmap_arena_run(build->arena, SNAPMAP_REF_BLOCK(ref)));
-	for (at = 0; at < snapmap_leaf_blocks(ref) << SNAPMAP_BLOCK_SHIFT; at += SNAPMAP_LINE_SIZE)
-		prefetch(leaf + at);
+	prefetch(leaf.tags);
+	for (at = 0; at < leaf.blocks << SNAPMAP_BLOCK_SHIFT; at += SNAPMAP_LINE_SIZE)
+		prefetch(leaf.bytes + at);
 }
 
 /* Makes the leaf that @path leads to the build's own. */
 static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path)
 {
 	u32 ref = snapmap_path_leaf(build, path);
+	u32 blocks = snapmap_leaf_blocks(ref);
+	const u8 *tags = snapmap_arena_tags(build->arena, SNAPMAP_REF_BLOCK(ref));
 	int err;
-	u32 block = snapmap_build_own(build, SNAPMAP_REF_BLOCK(ref), snapmap_leaf_blocks(ref),
-				      &err);
+	u32 block = snapmap_build_own(build, SNAPMAP_REF_BLOCK(ref), blocks, &err);
 
 	if (!block)
 		return err;
+	if (block == SNAPMAP_REF_BLOCK(ref))
+		return 0;
+	memcpy(snapmap_arena_tags(build->arena, block), tags, blocks * SNAPMAP_BLOCK_GRANULES);
 	snapmap_path_set_leaf(build, path, SNAPMAP_REF(block, SNAPMAP_REF_ARG(ref)));
 	return 0;
 }
@@ -146,21 +151,31 @@ static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path
 /* Tries to write @item into the leaf as it is; false when there is no room. */
 static bool leaf_write(struct snapmap_build *build, u32 ref, const struct snapmap_item *item)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
-	u8 *leaf = leaf_at(build, ref);
-	u32 granule;
+	struct snapmap_leaf leaf = leaf_at(build, ref);
+	u32 granule = snapmap_leaf_find(&leaf, item->hash, item->key, item->key_len);
+	struct snapmap_entry *entry;
 
-	granule = snapmap_leaf_find(leaf, blocks, item->hash, item->key, item->key_len);
-	if (!granule)
-		return snapmap_leaf_add(leaf, blocks, item);
-	drop_entry(build, snapmap_leaf_entry(leaf, granule));
-	if (snapmap_entry_granules(snapmap_leaf_entry(leaf, granule)) ==
-	    snapmap_item_granules(item)) {
-		snapmap_leaf_overwrite(leaf, granule, item);
+	if (granule == SNAPMAP_NO_GRANULE)
+		return snapmap_leaf_add(&leaf, item);
+	entry = snapmap_leaf_entry(&leaf, granule);
+	drop_entry(build, entry);
+	if (snapmap_entry_granules(entry) == snapmap_item_granules(item)) {
+		snapmap_leaf_overwrite(&leaf, granule, item);
 		return true;
 	}
-	snapmap_leaf_remove(leaf, granule);
-	return snapmap_leaf_add(leaf, blocks, item);
+	snapmap_leaf_remove(&leaf, granule);
+	return snapmap_leaf_add(&leaf, item);
+}
+
+/* Granules that the entries of a leaf take, which need not be. */
+static u32 used_granules(struct snapmap_build *build, u32 ref)
+{
+	struct snapmap_leaf leaf;
+
+	if (!ref)
+		return 0;
+	leaf = leaf_at(build, ref);
+	return snapmap_leaf_used(&leaf);
 }
 
 /* Writes @item into the leaf that @path leads to; -EAGAIN when that must be split. */
@@ -180,7 +195,7 @@ static int leaf_put(struct snapmap_build *build, const struct snapmap_path *path
 		old[0] = snapmap_path_leaf(build, path);
 		if (leaf_write(build, old[0], item))
 			return 0;
-		granules += snapmap_leaf_used(leaf_at(build, old[0]), snapmap_leaf_blocks(old[0]));
+		granules += used_granules(build, old[0]);
 	}
 	if (snapmap_leaf_size_for(granules) > SNAPMAP_LEAF_BLOCKS_MAX)
 		return -EAGAIN;
@@ -330,6 +345,7 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 int snapmap_build_add_leaf(struct snapmap_build *build, u64 hash, u32 depth, u32 granules,
 			   u32 *ref)
 {
+	struct snapmap_leaf leaf;
 	struct snapmap_path path;
 	u32 bits = 0;
 	int err;
@@ -348,8 +364,8 @@ int snapmap_build_add_leaf(struct snapmap_build *build, u64 hash, u32 depth, u32
 	*ref = new_leaf(build, granules, &err);
 	if (!*ref)
 		return err;
-	memset(leaf_at(build, *ref), SNAPMAP_TAG_FREE,
-	       snapmap_leaf_blocks(*ref) * SNAPMAP_BLOCK_GRANULES);
+	leaf = leaf_at(build, *ref);
+	snapmap_leaf_empty(&leaf);
 	snapmap_path_add_leaf(build, &path, bits - depth, *ref);
 	return 0;
 }
@@ -370,13 +386,14 @@ int snapmap_build_append(struct snapmap_build *build, u32 ref, const struct snap
 			 const void *value, u32 value_len)
 {
 	struct snapmap_item item = item_for(build, key, value, value_len);
+	struct snapmap_leaf leaf = leaf_at(build, ref);
 	int err = 0;
 
 	if (!snapmap_value_is_inline(key->len, value_len))
 		err = store_value(build, &item);
 	if (err)
 		return err;
-	if (snapmap_leaf_add(leaf_at(build, ref), snapmap_leaf_blocks(ref), &item)) {
+	if (snapmap_leaf_add(&leaf, &item)) {
 		account(build, key->len, value_len, 1);
 		return 0;
 	}
@@ -410,9 +427,7 @@ static bool merge_leaf(struct snapmap_build *build, const struct snapmap_path *p
 	if (!snapmap_step_all(&last, buddy, size, pair[1]))
 		return false;
 	for (i = 0; i < 2; i++)
-		if (pair[i])
-			granules += snapmap_leaf_used(leaf_at(build, pair[i]),
-						      snapmap_leaf_blocks(pair[i]));
+		granules += used_granules(build, pair[i]);
 	if (snapmap_leaf_size_for(granules) > SNAPMAP_LEAF_BLOCKS_MAX / 2)
 		return false;
 	if (!pair[0] || !pair[1])
@@ -434,7 +449,7 @@ static void shrink_leaf(struct snapmap_build *build, const struct snapmap_path *
 {
 	const struct snapmap_leaf_filter all = { .seed = build->seed, .want = -1 };
 	u32 old[2] = { snapmap_path_leaf(build, path), 0 };
-	u32 used = snapmap_leaf_used(leaf_at(build, old[0]), snapmap_leaf_blocks(old[0]));
+	u32 used = used_granules(build, old[0]);
 	u32 ref = 0;
 
 	if (used && snapmap_leaf_size_for(used) + 2 > snapmap_leaf_blocks(old[0]))
@@ -461,8 +476,8 @@ int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *
 	const struct snapmap_view view = { .arena = build->arena };
 	struct snapmap_hit hit;
 	struct snapmap_path path;
-	u32 ref, granule;
-	u8 *leaf;
+	struct snapmap_leaf leaf;
+	u32 granule;
 	int err;
 
 	if (!snapmap_lookup(&view, build->table.root, key->hash, key->data, key->len, &hit))
@@ -472,12 +487,10 @@ int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *
 		err = own_leaf(build, &path);
 	if (err)
 		return err;
-	ref = snapmap_path_leaf(build, &path);
-	leaf = leaf_at(build, ref);
-	granule = snapmap_leaf_find(leaf, snapmap_leaf_blocks(ref), key->hash, key->data,
-				    key->len);
-	drop_entry(build, snapmap_leaf_entry(leaf, granule));
-	snapmap_leaf_remove(leaf, granule);
+	leaf = leaf_at(build, snapmap_path_leaf(build, &path));
+	granule = snapmap_leaf_find(&leaf, key->hash, key->data, key->len);
+	drop_entry(build, snapmap_leaf_entry(&leaf, granule));
+	snapmap_leaf_remove(&leaf, granule);
 	shrink_leaf(build, &path);
 	return 0;
 }
@@ -486,13 +499,12 @@ typedef void (*visit_fn)(struct snapmap_build *build, u32 block);
 
 static void visit_leaf(struct snapmap_build *build, u32 ref, bool own, visit_fn visit)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
-	const u8 *leaf = leaf_at(build, ref);
-	u32 granule = 0;
-	u32 block;
+	struct snapmap_leaf leaf = leaf_at(build, ref);
+	u32 granule, block;
 
-	while ((granule = snapmap_leaf_next(leaf, blocks, granule))) {
-		block = snapmap_entry_block(snapmap_leaf_entry(leaf, granule));
+	for (granule = snapmap_leaf_next(&leaf, 0); granule != SNAPMAP_NO_GRANULE;
+	     granule = snapmap_leaf_next(&leaf, granule + 1)) {
+		block = snapmap_entry_block(snapmap_leaf_entry(&leaf, granule));
 		if (block && (!own || snapmap_build_owns(build, block)))
 			visit(build, block);
 	}

@@ -67,6 +67,60 @@ static void test_runs_are_disjoint(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
 }
 
+#define TAGGED_RUNS	1500	/* in all of the small regions and a large one */
+
+/* The tags of runs that may be leaves lie in no run, nor where those of others do. */
+static void test_tags_are_disjoint(struct kunit *test)
+{
+	u32 *runs = kunit_kcalloc(test, TAGGED_RUNS, sizeof(*runs), GFP_KERNEL);
+	const u32 blocks = SNAPMAP_LEAF_BLOCKS_MAX;
+	struct snapmap_arena *arena = test->priv;
+	u32 i;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, runs);
+	for (i = 0; i < TAGGED_RUNS; i++) {
+		runs[i] = snapmap_arena_alloc(arena, blocks, 2, &err);
+		KUNIT_ASSERT_NE(test, runs[i], 0U);
+		memset(snapmap_arena_at(arena, runs[i]), i, blocks << SNAPMAP_BLOCK_SHIFT);
+		memset(snapmap_arena_tags(arena, runs[i]), i / 2, blocks * SNAPMAP_BLOCK_GRANULES);
+	}
+	KUNIT_EXPECT_GT(test, runs[TAGGED_RUNS - 1], SNAPMAP_REGION_BLOCKS);
+	for (i = 0; i < TAGGED_RUNS; i++) {
+		KUNIT_EXPECT_NULL(test, memchr_inv(snapmap_arena_at(arena, runs[i]), i,
+						   blocks << SNAPMAP_BLOCK_SHIFT));
+		KUNIT_EXPECT_NULL(test, memchr_inv(snapmap_arena_tags(arena, runs[i]), i / 2,
+						   blocks * SNAPMAP_BLOCK_GRANULES));
+		snapmap_arena_free(arena, runs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
+}
+
+/* Two values of 1 MiB share a chunk, which has no tags then, and so no short runs. */
+static void test_chunk_without_tags(struct kunit *test)
+{
+	const u32 half = SNAPMAP_CHUNK_BLOCKS / 2;
+	struct snapmap_arena *arena = test->priv;
+	u32 other, first, run;
+	u64 resident;
+	int err;
+
+	other = snapmap_arena_alloc(arena, half, 2, &err);	/* takes the one chunk of 1 MiB */
+	first = snapmap_arena_alloc(arena, half, 2, &err);
+	resident = arena->resident;
+	KUNIT_ASSERT_EQ(test, first % SNAPMAP_CHUNK_BLOCKS, 0U);
+	snapmap_arena_free(arena, first);
+	run = snapmap_arena_alloc(arena, 1, 2, &err);
+	KUNIT_EXPECT_NE(test, snapmap_arena_slot(run), snapmap_arena_slot(first));
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, half, 2, &err), first);
+	KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, half, 2, &err), first + half);
+	KUNIT_EXPECT_EQ(test, arena->resident, resident);
+	snapmap_arena_free(arena, first);
+	snapmap_arena_free(arena, first + half);
+	snapmap_arena_free(arena, other);
+	snapmap_arena_free(arena, run);
+}
+
 /* What a group of blocks takes of the limit, at most. */
 #define GROUP_BYTES	4400U
 
@@ -462,6 +516,8 @@ static void test_growth_faults(struct kunit *test)
 static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_slots_cover_the_span),
 	KUNIT_CASE(test_runs_are_disjoint),
+	KUNIT_CASE(test_tags_are_disjoint),
+	KUNIT_CASE(test_chunk_without_tags),
 	KUNIT_CASE(test_limit),
 	KUNIT_CASE(test_limit_makes_way),
 	KUNIT_CASE(test_trim),

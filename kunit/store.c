@@ -151,21 +151,37 @@ struct snapmap_snapshot *test_store_pin(struct kunit *test, struct snapmap_store
 	return pin;
 }
 
+static bool is_used(const struct snapmap_chunk *chunk, u32 at)
+{
+	return chunk->groups[at >> SNAPMAP_GROUP_SHIFT].used >> (at & (SNAPMAP_GROUP_BLOCKS - 1)) & 1;
+}
+
+static bool has_tags_of_others(const struct snapmap_chunk *chunk, u32 block)
+{
+	u32 region = snapmap_region_first(block);
+
+	return chunk->has_tags && block - region >= SNAPMAP_TAGS_BLOCK &&
+	       block - region < snapmap_region_tags_end(region);
+}
+
 static u64 digest_chunk(const struct snapmap_chunk *chunk, u64 digest)
 {
-	u32 block;
+	u32 block = chunk->first;
 
-	for (block = 0; block < chunk->blocks; block++)
-		if (chunk->groups[block >> SNAPMAP_GROUP_SHIFT].used &
-		    1ULL << (block & (SNAPMAP_GROUP_BLOCKS - 1)))
-			digest = xxh64(chunk->data + ((size_t)block << SNAPMAP_BLOCK_SHIFT),
-				       SNAPMAP_BLOCK_SIZE, digest + chunk->first + block);
+	for (; block < chunk->first + chunk->blocks; block++) {
+		if (!is_used(chunk, block - chunk->first) || has_tags_of_others(chunk, block))
+			continue;
+		digest = xxh64(snapmap_chunk_at(chunk, block), SNAPMAP_BLOCK_SIZE, digest + block);
+		if (chunk->has_tags)
+			digest = xxh64(snapmap_chunk_tags(chunk, block), SNAPMAP_BLOCK_GRANULES,
+				       digest);
+	}
 	return digest;
 }
 
 /*
  * All that a reader, a pin or the next commit can tell: which blocks are in use,
- * their bytes, the control page among them, and what the store knows besides.
+ * their bytes and tags, the control page among them, and what the store knows besides.
  * Two equal ones mean: as before (promise F). Left out are the counter of
  * failures, the pool of free blocks, and the state, which ends by its own call.
  */

@@ -260,7 +260,7 @@ static void test_equal_hashes(struct kunit *test)
 	struct fixture *fixture = test->priv;
 	struct snapmap_build build = begin(fixture);
 	u64 number, used;
-	u64 most = 31;	/* granules of the largest leaf, by two for each entry */
+	u64 most = 32;	/* granules of the largest leaf, by two for each entry */
 	u64 bytes[FORGE_WORDS];
 
 	forge_key(TEST_SEED, hash, 1, bytes);

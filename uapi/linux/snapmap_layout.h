@@ -29,18 +29,26 @@
  *		pos += width - (the child is an inner node ? its lag : 0)
  *		width = 8
  *
- * A LEAF is 1 to 8 blocks, seen as granules of 32 bytes. It opens with one tag
- * byte for each of its granules, the tag bytes' own granules included:
+ * A LEAF is 1 to 8 blocks, seen as granules of 32 bytes, each with a tag:
  *
- *	0	free, or the tag area itself
+ *	0	free
  *	1	goes on with the entry that began before it
  *	2..255	an entry begins here; the tag comes from the key's hash
  *
  * An entry begins on a granule: struct snapmap_entry, the key, zero bytes up
  * to a multiple of 8, then the value, or, when SNAPMAP_ENTRY_EXTERNAL is set,
  * a struct snapmap_extern that names the run of blocks that holds the value.
- * The hash names a line of the leaf (snapmap_home_line()). An entry lies there
- * when there was room, and else anywhere in the leaf.
+ * The hash names a line of the leaf (snapmap_home_granule()). An entry lies
+ * there when there was room, else mostly on one of the next lines, going round,
+ * but it may lie anywhere in the leaf.
+ *
+ * THE TAGS of all leaves lie close together, so that those of a large table
+ * stay in caches that its entries do not fit into. The mapping is a row of
+ * regions: 32 of 64 KiB, then regions of 2 MiB. At byte 2048 of each begins an
+ * array of 8 bytes for each block of the region: a byte for each of the block's
+ * granules. The blocks that it covers belong to the control page in the first
+ * region, and to nothing else in any other that has a leaf. A leaf does not go on
+ * from one region to the next, and none begins in the last 16 blocks of the mapping.
  *
  * THE HASH of a key of n bytes is, with SNAPMAP_HASH_FOLD, computed in words of 64
  * bits. fold(a, b) is the lower half of the product a * b xor the upper half.
@@ -127,11 +135,19 @@
 #define SNAPMAP_ROOT_BITS(root)		((__u32)((root) >> 40) & 0xff)
 
 /* Leaves. */
-#define SNAPMAP_LEAF_BLOCKS_MAX		8	/* one line of tags */
+#define SNAPMAP_LEAF_BLOCKS_MAX		8
 #define SNAPMAP_GRANULE_SHIFT		5
 #define SNAPMAP_GRANULE_SIZE		(1 << SNAPMAP_GRANULE_SHIFT)
 #define SNAPMAP_BLOCK_GRANULES		(SNAPMAP_BLOCK_SIZE / SNAPMAP_GRANULE_SIZE)
+#define SNAPMAP_LEAF_GRANULES_MAX	(SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_GRANULES)
 #define SNAPMAP_LINE_SIZE		64
+#define SNAPMAP_LAST_BLOCKS		16	/* of the mapping, where no leaf begins */
+
+/* Tags, and the regions that they lie in. */
+#define SNAPMAP_REGION_SMALL		(64U << 10 >> SNAPMAP_BLOCK_SHIFT)	/* first 2 MiB */
+#define SNAPMAP_REGION_BLOCKS		(2U << 20 >> SNAPMAP_BLOCK_SHIFT)
+#define SNAPMAP_TAGS_OFFSET		2048	/* bytes, in a region */
+#define SNAPMAP_TAGS_BLOCK		(SNAPMAP_TAGS_OFFSET / SNAPMAP_BLOCK_SIZE)
 #define SNAPMAP_TAG_FREE		0
 #define SNAPMAP_TAG_CONT		1
 #define SNAPMAP_TAG_FIRST		2
@@ -216,6 +232,7 @@ struct snapmap_header {
  * @header: header of version v at index v & 1, read like @root
  * @name: the map's name, zero-filled
  * @reserved3: 0
+ * @tags: those of the first region
  *
  * The first line never changes, the second is all that a look-up reads.
  */
@@ -239,7 +256,8 @@ struct snapmap_control {
 	struct snapmap_header header[2];
 
 	__u8 name[SNAPMAP_NAME_MAX + 1];
-	__u8 reserved3[SNAPMAP_CONTROL_SIZE - 320];
+	__u8 reserved3[SNAPMAP_TAGS_OFFSET - 320];
+	__u8 tags[SNAPMAP_CONTROL_SIZE - SNAPMAP_TAGS_OFFSET];
 };
 
 /**
@@ -267,29 +285,67 @@ static inline __u16 snapmap_hash_check(__u64 hash)
 }
 
 /**
- * snapmap_tag_granules() - granules that a leaf's tags take
- * @blocks: size of the leaf in blocks
- *
- * Return: 1 or 2. Entries begin at this granule or later.
- */
-static inline __u32 snapmap_tag_granules(__u32 blocks)
-{
-	return (blocks * SNAPMAP_BLOCK_GRANULES + SNAPMAP_GRANULE_SIZE - 1) >>
-	       SNAPMAP_GRANULE_SHIFT;
-}
-
-/**
- * snapmap_home_line() - the line of a leaf that a hash names
+ * snapmap_home_granule() - the place in a leaf that a hash names
  * @check: snapmap_hash_check() of it, so that who moves an entry need not hash
  * @blocks: size of the leaf in blocks
  *
- * Return: number of a 64-byte line behind the one that holds tags.
+ * Return: number of the first granule of a line.
  */
-static inline __u32 snapmap_home_line(__u16 check, __u32 blocks)
+static inline __u32 snapmap_home_granule(__u16 check, __u32 blocks)
 {
-	__u32 lines = blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE);
+	const __u32 lines = SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE;
 
-	return 1 + (check * (lines - 1) >> 16);
+	return (check * blocks * lines >> 16) * (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
+}
+
+/**
+ * snapmap_region_first() - the region that a block lies in
+ * @block: number of the block
+ *
+ * Return: number of the region's first block.
+ */
+static inline __u32 snapmap_region_first(__u32 block)
+{
+	return block & ~((block < SNAPMAP_REGION_BLOCKS ? SNAPMAP_REGION_SMALL :
+							  SNAPMAP_REGION_BLOCKS) - 1);
+}
+
+/**
+ * snapmap_region_blocks() - how many blocks a region has room for
+ * @first: number of its first block
+ *
+ * Return: their number; those that lie behind the end of the mapping are missing.
+ */
+static inline __u32 snapmap_region_blocks(__u32 first)
+{
+	return first < SNAPMAP_REGION_BLOCKS ? SNAPMAP_REGION_SMALL : SNAPMAP_REGION_BLOCKS;
+}
+
+/**
+ * snapmap_region_tags_end() - the block of a region behind its tags
+ * @first: number of the region's first block
+ *
+ * Return: its number, counted from @first. The tags begin with block
+ *	SNAPMAP_TAGS_BLOCK of the region.
+ */
+static inline __u32 snapmap_region_tags_end(__u32 first)
+{
+	return SNAPMAP_TAGS_BLOCK +
+	       snapmap_region_blocks(first) * SNAPMAP_BLOCK_GRANULES / SNAPMAP_BLOCK_SIZE;
+}
+
+/**
+ * snapmap_tags_at() - where the tags of a block lie
+ * @block: number of the block
+ *
+ * Return: byte of the mapping; the tags of the region's next blocks follow.
+ */
+static inline __u64 snapmap_tags_at(__u32 block)
+{
+	__u64 first = snapmap_region_first(block);
+
+	return SNAPMAP_TAGS_OFFSET + first * (SNAPMAP_BLOCK_SIZE - SNAPMAP_BLOCK_GRANULES) +
+	       (__u64)block * SNAPMAP_BLOCK_GRANULES;
 }
 
 #endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */

@@ -6,10 +6,10 @@
  * counts only when it proves to have been (promises A and B). Until then every
  * byte may be anything; lookup.h bounds what it reads, and so the copy.
  *
- * A single look-up waits for memory twice, for a leaf's tags and for the entry,
- * unless that is at home. Meanwhile the next ones begin, the more of them the
- * fewer instructions each has: so the likely case is a straight line, without
- * calls, and all others begin anew. Many look-ups at once wait together: each
+ * A single look-up in a large table waits for memory once, for the entry, and
+ * mostly not for the tags before, which are in some cache. Meanwhile the next ones
+ * begin, the more of them the fewer instructions each has: so the likely case is a
+ * straight line, without calls, and all others begin anew. Many look-ups at once wait together: each
  * step is taken for all keys of a group before the next one, and asks for the
  * memory that the next one needs.
  */
@@ -92,19 +92,20 @@ static __always_inline void copy_value(u8 *to, const u8 *from, size_t len)
  * of. Returns -EAGAIN in the less likely cases: another entry may be the one, the
  * value does not lie in the leaf, or is too long.
  */
-static __always_inline int get_first(const u8 *leaf, u32 blocks, u64 mask, u32 granule,
+static __always_inline int get_first(const struct snapmap_leaf *leaf, u64 mask, u32 granule,
 				     const void *key, u32 key_len, void *buf, size_t cap,
 				     struct snapmap_found *found)
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value = snapmap_value_at(entry, key_len);
-	const u8 *end = leaf + (blocks << SNAPMAP_BLOCK_SHIFT);
 	u32 value_len;
 
-	if (!likely(snapmap_entry_is(leaf, blocks, granule, key, key_len)))
+	/* A key may be compared with what lies behind the leaf; the value tells that it does. */
+	if (!likely(READ_ONCE(entry->key_len) == key_len) ||
+	    !likely(snapmap_key_equal((const u8 *)(entry + 1), key, key_len)))
 		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
 	value_len = READ_ONCE(entry->value_len);
-	if (!likely(value_len <= end - value) || !likely(value_len <= cap))
+	if (!likely(value_len <= snapmap_leaf_end(leaf) - value) || !likely(value_len <= cap))
 		return -EAGAIN;
 	copy_value(buf, value, value_len);
 	if (found) {
@@ -118,20 +119,19 @@ static __always_inline int get_likely(const struct snapmap_view *view, u64 root,
 				      const void *key, u32 key_len, void *buf, size_t cap,
 				      struct snapmap_found *found)
 {
-	u32 ref = snapmap_walk(view, root, hash);
-	const u8 *leaf = snapmap_leaf_at(view, ref);
-	u32 blocks = snapmap_leaf_blocks(ref);
-	u32 home = snapmap_leaf_home(blocks, snapmap_hash_check(hash));
+	struct snapmap_leaf leaf;
 	u64 mask;
+	u32 home;
 
-	if (!leaf)
+	if (!snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
 		return -ENOENT;
-	snapmap_leaf_prefetch(leaf, home);
-	mask = snapmap_leaf_match(leaf, home, hash);
+	home = snapmap_leaf_home(&leaf, hash);
+	snapmap_leaf_prefetch(&leaf, home);
+	mask = snapmap_leaf_match(&leaf, home, hash);
 	if (!mask)
 		return -ENOENT;
-	return get_first(leaf, blocks, mask, snapmap_match_first(mask, home), key, key_len, buf,
-			 cap, found);
+	return get_first(&leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf, cap,
+			 found);
 }
 
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
@@ -160,9 +160,8 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 /* How far a look-up has come. */
 struct probe {
 	u64 hash;
-	u64 mask;	/* of the entries in question; 0 when there is none */
-	const u8 *leaf; /* NULL when there is none */
-	u32 blocks;
+	u64 mask; /* of the entries in question; 0 when there is none */
+	struct snapmap_leaf leaf;
 	u32 granule; /* of the first entry */
 };
 
@@ -170,16 +169,14 @@ struct probe {
 static __always_inline void find_leaf(const struct snapmap_view *view, u64 root,
 				      const struct snapmap_query *query, struct probe *probe)
 {
-	u32 ref;
-
-	probe->leaf = NULL;
+	probe->mask = 0;
 	if (!key_len_valid(query->key_len))
 		return;
 	probe->hash = snapmap_view_hash(view, query->key, query->key_len);
-	ref = snapmap_walk(view, root, probe->hash);
-	probe->leaf = snapmap_leaf_at(view, ref);
-	probe->blocks = snapmap_leaf_blocks(ref);
-	__builtin_prefetch(probe->leaf);
+	if (!snapmap_leaf_at(view, snapmap_walk(view, root, probe->hash), &probe->leaf))
+		return;
+	probe->mask = 1;
+	__builtin_prefetch(probe->leaf.tags);
 }
 
 /* By the tags; the entry is fetched. */
@@ -187,37 +184,43 @@ static __always_inline void find_entry(struct probe *probe)
 {
 	u32 home;
 
-	probe->mask = 0;
-	if (!probe->leaf)
-		return;
-	home = snapmap_leaf_home(probe->blocks, snapmap_hash_check(probe->hash));
-	probe->mask = snapmap_leaf_match(probe->leaf, home, probe->hash);
 	if (!probe->mask)
 		return;
-	probe->granule = snapmap_match_first(probe->mask, home);
-	snapmap_leaf_prefetch(probe->leaf, probe->granule);
+	home = snapmap_leaf_home(&probe->leaf, probe->hash);
+	probe->mask = snapmap_leaf_match(&probe->leaf, home, probe->hash);
+	if (!probe->mask)
+		return;
+	probe->granule = snapmap_mask_first(probe->mask, home);
+	snapmap_leaf_prefetch(&probe->leaf, probe->granule);
 }
 
-static void query_one(const struct snapmap_view *view, u64 root, const struct probe *probe,
-		      struct snapmap_query *query)
+/* Fills in a query of which @err is known, but for the less likely cases. */
+static __always_inline bool answer(const struct snapmap_view *view, u64 root, u64 hash, int err,
+				   struct snapmap_found *found, struct snapmap_query *query)
+{
+	if (!likely(err != -EAGAIN))
+		err = get_at(view, root, hash, query->key, query->key_len, query->buf, query->cap,
+			     found);
+	query->err = err;
+	if (err != -ENOENT && err != -EMSGSIZE) {
+		query->value_len = found->value_len;
+		query->entry_version = found->entry_version;
+	}
+	return !err;
+}
+
+static __always_inline bool query_found(const struct snapmap_view *view, u64 root,
+					const struct probe *probe, struct snapmap_query *query)
 {
 	struct snapmap_found found;
+	int err = -ENOENT;
 
-	if (!key_len_valid(query->key_len)) {
-		query->err = -EMSGSIZE;
-		return;
-	}
-	query->err = -ENOENT;
-	if (probe->mask)
-		query->err = get_first(probe->leaf, probe->blocks, probe->mask, probe->granule,
-				       query->key, query->key_len, query->buf, query->cap, &found);
-	if (query->err == -EAGAIN)
-		query->err = get_at(view, root, probe->hash, query->key, query->key_len, query->buf,
-				    query->cap, &found);
-	if (query->err != -ENOENT) {
-		query->value_len = found.value_len;
-		query->entry_version = found.entry_version;
-	}
+	if (!key_len_valid(query->key_len))
+		err = -EMSGSIZE;
+	else if (probe->mask)
+		err = get_first(&probe->leaf, probe->mask, probe->granule, query->key,
+				query->key_len, query->buf, query->cap, &found);
+	return answer(view, root, probe->hash, err, &found, query);
 }
 
 static size_t query_group(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
@@ -231,10 +234,20 @@ static size_t query_group(const struct snapmap_view *view, u64 root, struct snap
 		find_leaf(view, root, &queries[i], &probes[i]);
 	for (i = 0; i < count; i++)
 		find_entry(&probes[i]);
-	for (i = 0; i < count; i++) {
-		query_one(view, root, &probes[i], &queries[i]);
-		found += !queries[i].err;
-	}
+	for (i = 0; i < count; i++)
+		found += query_found(view, root, &probes[i], &queries[i]);
+	return found;
+}
+
+static size_t query_all(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
+			size_t count)
+{
+	size_t found = 0;
+	size_t i;
+
+	for (i = 0; i < count; i += GROUP)
+		found +=
+			query_group(view, root, queries + i, count - i < GROUP ? count - i : GROUP);
 	return found;
 }
 
@@ -243,15 +256,12 @@ size_t snapmap_get_many(const struct snapmap *map, struct snapmap_query *queries
 {
 	const struct snapmap_view *view = &map->mapping->view;
 	const struct snapmap_control *control = snapmap_view_control(view);
-	size_t found, i;
+	size_t found;
 	u64 root, now;
 
 	do {
-		found = 0;
 		now = snapmap_live_begin(control, &root);
-		for (i = 0; i < count; i += GROUP)
-			found += query_group(view, root, queries + i,
-					     count - i < GROUP ? count - i : GROUP);
+		found = query_all(view, root, queries, count);
 	} while (!snapmap_live_intact(control, now));
 	if (version)
 		*version = now;

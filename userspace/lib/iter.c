@@ -29,9 +29,8 @@ struct frame {
  * @left: blocks that it can still meet
  * @levels: inner nodes above every leaf
  * @depth: frames in use
- * @leaf: leaf whose entries are being given, or NULL
- * @leaf_blocks: its size
- * @granule: where in it to go on
+ * @leaf: leaf whose entries are being given
+ * @granule: where in it to go on, SNAPMAP_NO_GRANULE when there is none
  * @stack: the way down to @leaf
  */
 struct snapmap_iter {
@@ -40,26 +39,26 @@ struct snapmap_iter {
 	u64 left;
 	u32 levels;
 	u32 depth;
-	const u8 *leaf;
-	u32 leaf_blocks;
+	struct snapmap_leaf leaf;
 	u32 granule;
 	struct frame stack[SNAPMAP_LEVELS_MAX];
 };
 
-/* The next run of the walk; NULL when it can be none of the snapshot's. */
-static const void *meet(struct snapmap_iter *iter, u32 ref, u32 blocks)
+/* Counts a run of the walk; false when it can be none of the snapshot's. */
+static bool meet(struct snapmap_iter *iter, u32 blocks)
 {
 	if (blocks > iter->left)
-		return NULL;
+		return false;
 	iter->left -= blocks;
-	return snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), blocks);
+	return true;
 }
 
 static int enter_node(struct snapmap_iter *iter, u32 ref, u32 bits)
 {
-	const u32 *slots = meet(iter, ref, snapmap_node_blocks(bits));
+	u32 blocks = snapmap_node_blocks(bits);
+	const u32 *slots = snapmap_view_at(iter->view, SNAPMAP_REF_BLOCK(ref), blocks);
 
-	if (!slots)
+	if (!slots || !meet(iter, blocks))
 		return -EUCLEAN;
 	iter->stack[iter->depth++] = (struct frame){ .slots = slots, .count = 1U << bits };
 	return 0;
@@ -67,14 +66,9 @@ static int enter_node(struct snapmap_iter *iter, u32 ref, u32 bits)
 
 static int enter_leaf(struct snapmap_iter *iter, u32 ref)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
-	const u8 *leaf = meet(iter, ref, blocks);
-
-	if (!leaf || blocks > SNAPMAP_LEAF_BLOCKS_MAX)
+	if (!snapmap_leaf_at(iter->view, ref, &iter->leaf) || !meet(iter, iter->leaf.blocks))
 		return -EUCLEAN;
-	iter->leaf = leaf;
-	iter->leaf_blocks = blocks;
-	iter->granule = snapmap_tag_granules(blocks);
+	iter->granule = 0;
 	return 0;
 }
 
@@ -136,8 +130,7 @@ static int fill_item(const struct snapmap_iter *iter, u32 granule, struct snapma
 	struct snapmap_hit hit;
 	u32 key_len;
 
-	item->key = snapmap_entry_read(iter->view, iter->leaf, iter->leaf_blocks, granule, &key_len,
-				       &hit);
+	item->key = snapmap_entry_read(iter->view, &iter->leaf, granule, &key_len, &hit);
 	if (!item->key)
 		return -EUCLEAN;
 	item->key_len = key_len;
@@ -150,15 +143,13 @@ static int fill_item(const struct snapmap_iter *iter, u32 granule, struct snapma
 /* The next entry of the leaf. Returns 1, 0 when there is none, -EUCLEAN. */
 static int next_entry(struct snapmap_iter *iter, struct snapmap_item *item)
 {
-	u32 granule;
+	u32 granule = snapmap_leaf_next(&iter->leaf, iter->granule);
 
-	while (iter->granule < iter->leaf_blocks * SNAPMAP_BLOCK_GRANULES) {
-		granule = iter->granule++;
-		if (READ_ONCE(iter->leaf[granule]) >= SNAPMAP_TAG_FIRST)
-			return fill_item(iter, granule, item);
-	}
-	iter->leaf = NULL;
-	return 0;
+	iter->granule = granule;
+	if (granule == SNAPMAP_NO_GRANULE)
+		return 0;
+	iter->granule++;
+	return fill_item(iter, granule, item);
 }
 
 int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_iter **out)
@@ -171,6 +162,7 @@ int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_ite
 	iter->snapshot = snapshot;
 	iter->view = &snapshot->mapping->view;
 	iter->left = iter->view->blocks;
+	iter->granule = SNAPMAP_NO_GRANULE;
 	err = enter_root(iter, snapshot->root);
 	if (err) {
 		free(iter);
@@ -185,7 +177,7 @@ static int next_item(struct snapmap_iter *iter, struct snapmap_item *item)
 	int ret;
 
 	do {
-		ret = iter->leaf ? next_entry(iter, item) : 0;
+		ret = next_entry(iter, item);
 		if (ret)
 			return ret;
 		ret = next_leaf(iter);

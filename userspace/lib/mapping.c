@@ -44,8 +44,7 @@ int snapmap_mapping_new(int fd, u64 span, struct snapmap_mapping **out)
 		free(mapping);
 		return err;
 	}
-	mapping->view.base = base;
-	mapping->view.blocks = span >> SNAPMAP_BLOCK_SHIFT;
+	mapping->view = snapmap_view_of(base, span >> SNAPMAP_BLOCK_SHIFT);
 	mapping->refs = 1;
 	err = check_control(base, span);
 	if (err) {

@@ -33,12 +33,12 @@ void snapmap_check_fault(struct snapmap_check *check, u32 block, const char *for
 	check->ops->fault(check->data, block, what);
 }
 
-static bool mark_seen(struct snapmap_check *check, u32 block)
+/* Returns whether the block is in use already. */
+static bool mark_used(struct snapmap_check *check, u32 block, enum snapmap_check_use use)
 {
-	u8 bit = 1U << (block & 7);
-	bool was = check->seen[block >> 3] & bit;
+	bool was = check->used[block];
 
-	check->seen[block >> 3] |= bit;
+	check->used[block] = use;
 	return was;
 }
 
@@ -64,10 +64,34 @@ const void *snapmap_check_claim(struct snapmap_check *check, u32 block, u32 bloc
 		return NULL;
 	}
 	for (i = 0; i < blocks; i++)
-		twice |= mark_seen(check, block + i);
+		twice |= mark_used(check, block + i, SNAPMAP_CHECK_RUN);
 	if (twice)
 		snapmap_check_fault(check, block, "%s uses a block that is in use already", what);
 	return twice ? NULL : at;
+}
+
+/**
+ * snapmap_check_claim_tags() - note that a region has a leaf, and so tags
+ * @check: the verification
+ * @block: first block of the leaf
+ *
+ * Return: false when something else uses a block that the region's tags take.
+ */
+bool snapmap_check_claim_tags(struct snapmap_check *check, u32 block)
+{
+	u32 region = snapmap_region_first(block);
+	u32 end = region + snapmap_region_tags_end(region);
+	bool twice = false;
+
+	block = region + SNAPMAP_TAGS_BLOCK;
+	if (check->used[block] == SNAPMAP_CHECK_TAGS)
+		return true;
+	for (; block < end && block < check->view->blocks; block++)
+		twice |= mark_used(check, block, SNAPMAP_CHECK_TAGS);
+	if (twice)
+		snapmap_check_fault(check, region + SNAPMAP_TAGS_BLOCK,
+				    "tags use a block that is in use already");
+	return !twice;
 }
 
 /* Slots from @slot on that hold the same reference. */
@@ -200,12 +224,12 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 		.data = data,
 	};
 
-	check.seen = calloc(1, check.view->blocks / 8 + 1);
-	if (!check.seen)
+	check.used = calloc(check.view->blocks, 1);
+	if (!check.used)
 		return -ENOMEM;
 	check_root(&check);
 	check_header(&check);
-	free(check.seen);
+	free(check.used);
 	if (snapmap_pin_check(snapshot))
 		return -ESTALE;
 	return check.faults ? -EUCLEAN : 0;

@@ -4,11 +4,18 @@
 
 #include "pin.h"
 
+/* What uses a block. */
+enum snapmap_check_use {
+	SNAPMAP_CHECK_NOTHING,
+	SNAPMAP_CHECK_RUN, /* a node, leaf or value */
+	SNAPMAP_CHECK_TAGS,
+};
+
 /**
  * struct snapmap_check - a verification under way
  * @snapshot: what is verified
  * @view: its blocks
- * @seen: a bit for each block of the mapping, set when something uses it
+ * @used: a byte for each block of the mapping: enum snapmap_check_use
  * @entries: entries found
  * @key_bytes: sum of their keys' lengths
  * @value_bytes: sum of their values' lengths
@@ -19,7 +26,7 @@
 struct snapmap_check {
 	const struct snapmap_snapshot *snapshot;
 	const struct snapmap_view *view;
-	u8 *seen;
+	u8 *used;
 	u64 entries;
 	u64 key_bytes;
 	u64 value_bytes;
@@ -42,6 +49,7 @@ void snapmap_check_fault(struct snapmap_check *check, u32 block, const char *for
 	__attribute__((format(printf, 3, 4)));
 const void *snapmap_check_claim(struct snapmap_check *check, u32 block, u32 blocks,
 				const char *what);
+bool snapmap_check_claim_tags(struct snapmap_check *check, u32 block);
 void snapmap_check_leaf(struct snapmap_check *check, u32 ref, struct snapmap_prefix prefix);
 
 #endif /* SNAPMAP_VERIFY_H */

@@ -12,12 +12,12 @@
 /* Entries between two calls of the progress function. */
 #define PROGRESS_STEP 1024
 
-#define LEAF_GRANULES_MAX (SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_GRANULES)
-
 /**
  * struct leaf - a leaf being checked
  * @check: the verification
- * @bytes: a copy of it
+ * @copy: a copy of it
+ * @bytes: the copy's granules
+ * @tags: the copy's tags
  * @block: its first block
  * @granules: its size in granules
  * @prefix: the hash bits that all its keys begin with
@@ -27,12 +27,14 @@
  */
 struct leaf {
 	struct snapmap_check *check;
+	struct snapmap_leaf copy;
 	u8 bytes[SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_SIZE] __attribute__((aligned(8)));
+	u8 tags[SNAPMAP_LEAF_GRANULES_MAX];
 	u32 block;
 	u32 granules;
 	struct snapmap_prefix prefix;
-	u64 hash[LEAF_GRANULES_MAX];
-	const struct snapmap_entry *entry[LEAF_GRANULES_MAX];
+	u64 hash[SNAPMAP_LEAF_GRANULES_MAX];
+	const struct snapmap_entry *entry[SNAPMAP_LEAF_GRANULES_MAX];
 	u32 count;
 };
 
@@ -93,10 +95,10 @@ static void check_tags(struct leaf *leaf, u32 granule, u32 count, u64 hash)
 {
 	u32 i = 1;
 
-	if (leaf->bytes[granule] != snapmap_hash_tag(hash))
-		leaf_fault(leaf, granule, "the tag is %u, the key's is %u", leaf->bytes[granule],
+	if (leaf->tags[granule] != snapmap_hash_tag(hash))
+		leaf_fault(leaf, granule, "the tag is %u, the key's is %u", leaf->tags[granule],
 			   snapmap_hash_tag(hash));
-	while (i < count && leaf->bytes[granule + i] == SNAPMAP_TAG_CONT)
+	while (i < count && leaf->tags[granule + i] == SNAPMAP_TAG_CONT)
 		i++;
 	if (i < count)
 		leaf_fault(leaf, granule, "the entry takes %u granules, its tags %u", count, i);
@@ -173,7 +175,7 @@ static void count_entry(struct snapmap_check *check, const struct snapmap_entry 
 /* Returns how many granules to go on by. */
 static u32 check_entry(struct leaf *leaf, u32 granule)
 {
-	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf->bytes, granule);
+	const struct snapmap_entry *entry = snapmap_leaf_entry(&leaf->copy, granule);
 	u32 count;
 	u64 hash;
 
@@ -191,21 +193,17 @@ static u32 check_entry(struct leaf *leaf, u32 granule)
 	return count;
 }
 
-static void check_entries(struct leaf *leaf, u32 first)
+static void check_entries(struct leaf *leaf)
 {
 	u32 granule = 0;
-	u8 tag;
 
 	while (granule < leaf->granules) {
-		tag = leaf->bytes[granule];
-		if (granule < first && tag != SNAPMAP_TAG_FREE)
-			leaf_fault(leaf, granule, "a granule of the tag area has the tag %u", tag);
-		else if (tag == SNAPMAP_TAG_CONT)
-			leaf_fault(leaf, granule, "a continuation of no entry");
-		else if (tag >= SNAPMAP_TAG_FIRST) {
+		if (leaf->tags[granule] >= SNAPMAP_TAG_FIRST) {
 			granule += check_entry(leaf, granule);
 			continue;
 		}
+		if (leaf->tags[granule] == SNAPMAP_TAG_CONT)
+			leaf_fault(leaf, granule, "a continuation of no entry");
 		granule++;
 	}
 }
@@ -218,22 +216,29 @@ static void check_entries(struct leaf *leaf, u32 first)
  */
 void snapmap_check_leaf(struct snapmap_check *check, u32 ref, struct snapmap_prefix prefix)
 {
-	u32 blocks = snapmap_leaf_blocks(ref);
-	const void *bytes;
+	struct snapmap_leaf shown;
 	struct leaf leaf;
 
 	leaf.check = check;
 	leaf.block = SNAPMAP_REF_BLOCK(ref);
-	leaf.granules = blocks * SNAPMAP_BLOCK_GRANULES;
 	leaf.prefix = prefix;
 	leaf.count = 0;
-	if (blocks > SNAPMAP_LEAF_BLOCKS_MAX) {
-		snapmap_check_fault(check, leaf.block, "a leaf of %u blocks", blocks);
+	if (snapmap_leaf_blocks(ref) > SNAPMAP_LEAF_BLOCKS_MAX) {
+		snapmap_check_fault(check, leaf.block, "a leaf of %u blocks",
+				    snapmap_leaf_blocks(ref));
 		return;
 	}
-	bytes = snapmap_check_claim(check, leaf.block, blocks, "a leaf");
-	if (!bytes)
+	if (!snapmap_check_claim(check, leaf.block, snapmap_leaf_blocks(ref), "a leaf"))
 		return;
-	memcpy(leaf.bytes, bytes, (size_t)blocks << SNAPMAP_BLOCK_SHIFT);
-	check_entries(&leaf, snapmap_tag_granules(blocks));
+	if (!snapmap_leaf_at(check->view, ref, &shown)) {
+		snapmap_check_fault(check, leaf.block, "a leaf in the last blocks of the arena");
+		return;
+	}
+	if (!snapmap_check_claim_tags(check, leaf.block))
+		return;
+	leaf.copy = (struct snapmap_leaf){ leaf.tags, leaf.bytes, shown.blocks };
+	leaf.granules = shown.blocks * SNAPMAP_BLOCK_GRANULES;
+	memcpy(leaf.bytes, shown.bytes, (size_t)shown.blocks << SNAPMAP_BLOCK_SHIFT);
+	memcpy(leaf.tags, shown.tags, leaf.granules);
+	check_entries(&leaf);
 }

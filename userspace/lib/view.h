@@ -22,15 +22,40 @@ typedef __u64 u64;
 /* The bytes may change under a live reader: each is loaded once. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 
+#include "../../kmod/hash.h" /* wants the above */
+
 /**
  * struct snapmap_view - the blocks of a mapping
  * @base: its first byte
  * @blocks: its length in blocks, control page included
+ * @leaf_blocks: at how many blocks, the first behind the control page, a leaf may begin
+ * @seed: of the hash
  */
 struct snapmap_view {
 	const u8 *base;
 	u64 blocks;
+	u64 leaf_blocks;
+	struct snapmap_hash_seed seed;
 };
+
+static inline const struct snapmap_control *snapmap_view_control(const struct snapmap_view *view)
+{
+	return (const struct snapmap_control *)view->base;
+}
+
+/* @base: of a mapping whose control page stays; @blocks: its length. */
+static inline struct snapmap_view snapmap_view_of(const void *base, u64 blocks)
+{
+	const u64 without = SNAPMAP_CONTROL_BLOCKS + SNAPMAP_LAST_BLOCKS;
+	const struct snapmap_control *control = base;
+
+	return (struct snapmap_view){
+		.base = base,
+		.blocks = blocks,
+		.leaf_blocks = blocks > without ? blocks - without : 0,
+		.seed = snapmap_hash_seed(control->hash_seed),
+	};
+}
 
 /* NULL unless all of the run lies behind the control page and inside the mapping. */
 static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
@@ -59,18 +84,28 @@ static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 	return view->blocks;
 }
 
-#include "../../kmod/hash.h"
 #include "../../kmod/lookup.h"
 
-static inline const struct snapmap_control *snapmap_view_control(const struct snapmap_view *view)
+/*
+ * One comparison for both ends, and for what lies at most SNAPMAP_LAST_BLOCKS behind
+ * where the leaf begins: its tags, and as much as the longest key has.
+ */
+static inline bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
+				     struct snapmap_leaf *leaf)
 {
-	return (const struct snapmap_control *)view->base;
+#ifndef SNAPMAP_BREAK_BOUNDS
+	if (!likely((u64)block - SNAPMAP_CONTROL_BLOCKS < view->leaf_blocks))
+		return false;
+#endif
+	leaf->tags = (u8 *)view->base + snapmap_tags_at(block);
+	leaf->bytes = (u8 *)view->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
+	return true;
 }
 
 static inline u64 snapmap_view_hash(const struct snapmap_view *view, const void *key,
 				    size_t key_len)
 {
-	return snapmap_hash(snapmap_view_control(view)->hash_seed, key, key_len);
+	return snapmap_hash_seeded(&view->seed, key, key_len);
 }
 
 #endif /* SNAPMAP_VIEW_H */

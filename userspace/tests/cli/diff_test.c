@@ -68,13 +68,15 @@ static void make_second(u32 changed, u32 removed)
 	copy_blocks(SECOND_TOP, IMAGE_TOP, 1);
 	copy_blocks(SECOND_NODE, IMAGE_NODE(node), 4);
 	copy_blocks(SECOND_LEAF, IMAGE_LEAF(leaf), SNAPMAP_LEAF_BLOCKS_MAX);
+	tags = image_tags(&image, SECOND_LEAF);
+	memcpy(tags, image_tags(&image, IMAGE_LEAF(leaf)), SNAPMAP_LEAF_GRANULES_MAX);
 	replace(image_at(&image, SECOND_TOP), 4, IMAGE_NODE(node), SECOND_NODE);
 	replace(image_at(&image, SECOND_NODE), 256, IMAGE_LEAF(leaf), SECOND_LEAF);
 	entry = (void *)second_entry(changed);
 	entry->version = 8;
 	((u8 *)(entry + 1))[snapmap_pad8(entry->key_len)] ^= 1;
-	tags = image_at(&image, SECOND_LEAF);
-	tags += (second_entry(removed) - tags) >> SNAPMAP_GRANULE_SHIFT;
+	tags += (second_entry(removed) - (u8 *)image_at(&image, SECOND_LEAF)) >>
+		SNAPMAP_GRANULE_SHIFT;
 	do
 		*tags++ = SNAPMAP_TAG_FREE;
 	while (*tags == SNAPMAP_TAG_CONT);
@@ -215,7 +217,7 @@ static void test_revoked(void **state)
 
 /* ------------------------------------------------------------- blocks that change meanwhile */
 
-#define CHANGING_BLOCKS (SECOND_LEAF + SNAPMAP_LEAF_BLOCKS_MAX)
+#define CHANGING_BLOCKS (SECOND_LEAF + 1 + SNAPMAP_LAST_BLOCKS)
 #define CHANGING_BYTES	((size_t)CHANGING_BLOCKS << SNAPMAP_BLOCK_SHIFT)
 #define FAULTS_SEEN	300000
 
@@ -234,7 +236,8 @@ static u8 *make_changing(struct snapmap_mapping *mapping)
 	make_both(&changed, &removed);
 	base += room - CHANGING_BYTES;
 	memcpy(base, image.bytes, CHANGING_BYTES);
-	*mapping = (struct snapmap_mapping){ .view = { base, CHANGING_BLOCKS }, .refs = 1 };
+	*mapping = (struct snapmap_mapping){ .view = snapmap_view_of(base, CHANGING_BLOCKS),
+					     .refs = 1 };
 	image.snapshot.mapping = mapping;
 	second.mapping = mapping;
 	return base;

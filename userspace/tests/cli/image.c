@@ -3,7 +3,8 @@
  * image.c - writes the image, the plainest way that the format allows
  *
  * Every entry is put behind the one before it in its leaf, wherever its home
- * may be.
+ * may be. All leaves are in the first 64 KiB, and so their tags in the control
+ * page.
  */
 #include "image.h"
 
@@ -65,8 +66,8 @@ static void put_entry(struct image *image, u32 n)
 	u32 tail = image_value_len(n);
 	u32 at, bytes, granule, leaf, i;
 	char key[32];
+	u8 *tags, *to;
 	u64 hash;
-	u8 *to;
 
 	entry.key_len = (u16)image_key(n, key);
 	at = sizeof(entry) + ((entry.key_len + 7u) & ~7u);
@@ -80,13 +81,13 @@ static void put_entry(struct image *image, u32 n)
 	leaf = leaf_of(hash);
 	granule = image->used[leaf];
 	bytes = at + tail;
-	to = image_at(image, IMAGE_LEAF(leaf));
+	tags = image_tags(image, IMAGE_LEAF(leaf));
 	for (i = 0; i * SNAPMAP_GRANULE_SIZE < bytes; i++)
-		to[granule + i] = i ? SNAPMAP_TAG_CONT : snapmap_hash_tag(hash);
+		tags[granule + i] = i ? SNAPMAP_TAG_CONT : snapmap_hash_tag(hash);
 	image->used[leaf] += i;
 	if (image->used[leaf] > SNAPMAP_LEAF_BLOCKS_MAX * SNAPMAP_BLOCK_GRANULES)
 		abort();
-	to += granule << SNAPMAP_GRANULE_SHIFT;
+	to = (u8 *)image_at(image, IMAGE_LEAF(leaf)) + (granule << SNAPMAP_GRANULE_SHIFT);
 	image->place[n] = (u32)(to - image->bytes);
 	memcpy(to, &entry, sizeof(entry));
 	memcpy(to + sizeof(entry), key, entry.key_len);
@@ -125,8 +126,7 @@ void image_make(struct image *image)
 	memset(image, 0, sizeof(*image));
 	image->next_value = IMAGE_VALUES;
 	control->hash_seed = IMAGE_SEED;
-	image->mapping.view.base = image->bytes;
-	image->mapping.view.blocks = IMAGE_BLOCKS;
+	image->mapping.view = snapmap_view_of(image->bytes, IMAGE_BLOCKS);
 	image->mapping.refs = 1;
 	image->snapshot.mapping = &image->mapping;
 	image->snapshot.root = SNAPMAP_ROOT(IMAGE_TOP, 2, 2);

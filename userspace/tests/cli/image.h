@@ -48,6 +48,12 @@ static inline void *image_at(struct image *image, u32 block)
 	return image->bytes + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
 }
 
+/* Of a block of the first region. */
+static inline u8 *image_tags(struct image *image, u32 block)
+{
+	return image->bytes + 2048 + 8 * block;
+}
+
 static inline struct snapmap_entry *image_entry(struct image *image, u32 n)
 {
 	return (void *)(image->bytes + image->place[n]);

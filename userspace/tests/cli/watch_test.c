@@ -26,7 +26,8 @@
 #define VERSIONS 2000
 #define KEYS	 12 /* of one granule each */
 #define LEAF	 2U /* blocks of the leaf that has them */
-#define BLOCKS	 (SNAPMAP_CONTROL_BLOCKS + LEAF * (VERSIONS + 1))
+#define LEAVES	 ((SNAPMAP_REGION_SMALL - SNAPMAP_CONTROL_BLOCKS) / LEAF) /* of a region */
+#define BLOCKS	 ((VERSIONS / LEAVES + 2) * SNAPMAP_REGION_SMALL)
 #define SPAN	 ((size_t)BLOCKS << SNAPMAP_BLOCK_SHIFT)
 #define PINS_MAX 8
 
@@ -58,7 +59,11 @@ static u64 current(void)
 
 static u32 leaf_of(u64 version)
 {
-	return SNAPMAP_CONTROL_BLOCKS + LEAF * (u32)version;
+	u32 region = (u32)version / LEAVES;
+
+	/* Behind the control page, or as many blocks, half of which are tags. */
+	return region * SNAPMAP_REGION_SMALL + SNAPMAP_CONTROL_BLOCKS +
+	       LEAF * ((u32)version % LEAVES);
 }
 
 static u64 root_of(u64 version)
@@ -72,9 +77,11 @@ static int key_name(u32 key, char name[8])
 }
 
 /* An entry takes a granule: 16 bytes, a key of at most 8, a value of 4. */
-static void put_entry(u8 *leaf, u32 granule, u32 key, u32 value)
+static void put_entry(u64 version, u32 granule, u32 key, u32 value)
 {
 	struct snapmap_entry entry = { .version = 1, .value_len = sizeof(value) };
+	u8 *leaf = kernel.bytes + ((size_t)leaf_of(version) << SNAPMAP_BLOCK_SHIFT);
+	u8 *tags = kernel.bytes + snapmap_tags_at(leaf_of(version));
 	u8 *to = leaf + granule * SNAPMAP_GRANULE_SIZE;
 	char name[8] = "";
 	u64 hash;
@@ -83,7 +90,7 @@ static void put_entry(u8 *leaf, u32 granule, u32 key, u32 value)
 	entry.version = value; /* any number that says whether it was written again */
 	hash = snapmap_hash(control()->hash_seed, name, entry.key_len);
 	entry.check = snapmap_hash_check(hash);
-	leaf[granule] = snapmap_hash_tag(hash);
+	tags[granule] = snapmap_hash_tag(hash);
 	memcpy(to, &entry, sizeof(entry));
 	memcpy(to + sizeof(entry), name, sizeof(name));
 	memcpy(to + sizeof(entry) + 8, &value, sizeof(value));
@@ -91,12 +98,11 @@ static void put_entry(u8 *leaf, u32 granule, u32 key, u32 value)
 
 static void publish(u64 version)
 {
-	u8 *leaf = kernel.bytes + ((size_t)leaf_of(version) << SNAPMAP_BLOCK_SHIFT);
 	u32 key;
 
 	for (key = 0; key < KEYS; key++)
 		if (kernel.value[version][key])
-			put_entry(leaf, 1 + key, key, kernel.value[version][key]);
+			put_entry(version, key, key, kernel.value[version][key]);
 	control()->root[version & 1] = root_of(version);
 	control()->version = version;
 }

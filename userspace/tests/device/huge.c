@@ -59,12 +59,15 @@ u64 huge_bytes(const struct fixture *map)
 	return sysfs_value(map->name, "huge_bytes");
 }
 
+#define TAG_BLOCKS (SNAPMAP_REGION_BLOCKS * SNAPMAP_BLOCK_GRANULES / SNAPMAP_BLOCK_SIZE)
+
 u64 full_chunks(const struct fixture *map)
 {
 	struct snapmap_info info;
 
 	assert_info(map->fd, &info);
-	return (info.used_blocks + info.free_blocks) * SNAPMAP_BLOCK_SIZE / CHUNK;
+	/* Tags are neither used nor free. */
+	return (info.used_blocks + info.free_blocks) / (SNAPMAP_REGION_BLOCKS - TAG_BLOCKS);
 }
 
 bool has_shrunk(void *map)

@@ -322,7 +322,7 @@ void reader_lapped(struct reader *reader)
 		report(reader, FAULT_CALL, -fd, 0);
 		return;
 	}
-	view.blocks = bytes / SNAPMAP_BLOCK_SIZE;
+	view = snapmap_view_of(view.base, bytes / SNAPMAP_BLOCK_SIZE);
 	while (!atomic_load(&reader->stage->stop))
 		lapped_round(reader, &view, buf);
 	munmap((void *)view.base, bytes);

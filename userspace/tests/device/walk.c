@@ -56,11 +56,12 @@ static u64 leaf_total(struct arena *arena, u32 ref)
 {
 	u32 blocks = SNAPMAP_REF_ARG(ref) + 1;
 	const u8 *leaf = block_at(arena, SNAPMAP_REF_BLOCK(ref), blocks);
+	const u8 *tags = arena->base + snapmap_tags_at(SNAPMAP_REF_BLOCK(ref));
 	u64 total = blocks;
 	u32 i;
 
 	for (i = 0; i < blocks * (SNAPMAP_BLOCK_SIZE / SNAPMAP_GRANULE_SIZE); i++)
-		if (leaf[i] >= SNAPMAP_TAG_FIRST)
+		if (tags[i] >= SNAPMAP_TAG_FIRST)
 			total += external_blocks(arena,
 						 (const void *)(leaf + i * SNAPMAP_GRANULE_SIZE));
 	return total;

@@ -36,7 +36,7 @@ void image_verify(const struct image *image)
 {
 	static const struct snapmap_verify_ops ops = { .fault = fault };
 	struct snapmap_mapping mapping = {
-		.view = { image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT },
+		.view = snapmap_view_of(image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT),
 		.refs = 1,
 	};
 	const struct snapmap_snapshot snapshot = {

@@ -178,7 +178,7 @@ static struct snapmap_snapshot pin(const struct image *image, struct snapmap_map
 	const struct snapmap_control *control = (void *)image->bytes;
 
 	*mapping = (struct snapmap_mapping){
-		.view = { image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT },
+		.view = snapmap_view_of(image->bytes, image->size >> SNAPMAP_BLOCK_SHIFT),
 		.refs = 1,
 	};
 	return (struct snapmap_snapshot){

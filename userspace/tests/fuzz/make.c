@@ -54,6 +54,7 @@ void image_of_store(struct image *image, const struct snapmap_store *store)
 		if (arena->chunks[i])
 			image->size = (size_t)(arena->chunks[i]->first + arena->chunks[i]->blocks)
 				      << SNAPMAP_BLOCK_SHIFT;
+	image->size += SNAPMAP_LAST_BLOCKS << SNAPMAP_BLOCK_SHIFT;
 	image->bytes = calloc(1, image->size);
 	for (u32 i = 0; i < arena->slots; i++) {
 		chunk = arena->chunks[i];

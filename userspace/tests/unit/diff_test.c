@@ -558,8 +558,9 @@ static void test_damaged(void **state)
 	struct snapmap_entry *entry;
 	struct history history;
 	u32 *top, *slots;
+	struct snapmap_view view;
+	struct snapmap_leaf leaf;
 	struct edit edit;
-	u8 *leaf;
 
 	(void)state;
 	history_init(&history);
@@ -581,8 +582,9 @@ static void test_damaged(void **state)
 	assert_unclean_with(&history, &slots[0], SNAPMAP_REF(SNAPMAP_REF_BLOCK_MASK, 0));
 	assert_unclean_with(&history, &slots[0], slots[0] | SNAPMAP_REF(0, 15));
 
-	leaf = block_at(&history, slots[0]);
-	entry = snapmap_leaf_entry(leaf, snapmap_leaf_next(leaf, snapmap_leaf_blocks(slots[0]), 0));
+	view.arena = &history.arena;
+	assert_true(snapmap_leaf_at(&view, slots[0], &leaf));
+	entry = snapmap_leaf_entry(&leaf, snapmap_leaf_next(&leaf, 0));
 	assert_unclean_with(&history, &entry->value_len, SNAPMAP_VALUE_MAX);
 	assert_unclean_with(&history, &entry->value_len, 5 | SNAPMAP_ENTRY_EXTERNAL);
 	entry->key_len ^= 16;
