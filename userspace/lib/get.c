@@ -9,9 +9,9 @@
  * A single look-up in a large table waits for memory once, for the entry, and
  * mostly not for the tags before, which are in some cache. Meanwhile the next ones
  * begin, the more of them the fewer instructions each has: so the likely case is a
- * straight line, without calls, and all others begin anew. Many look-ups at once wait together: each
- * step is taken for all keys of a group before the next one, and asks for the
- * memory that the next one needs.
+ * straight line, without calls, and all others begin anew. Many look-ups at once
+ * wait together: each step is taken for all keys of a group before the next one,
+ * and asks for the memory that the next one needs.
  */
 #include <errno.h>
 
