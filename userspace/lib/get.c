@@ -239,25 +239,33 @@ static size_t query_group(const struct snapmap_view *view, u64 root, struct snap
 	return found;
 }
 
-/* One after the other: a table of one level is in some cache, and nothing is waited for. */
+/*
+ * One after the other: a table of one level is in some cache, and nothing is waited for.
+ * But for the hashes: a look-up is a long chain of steps, and without that part of it
+ * more of them are under way at once.
+ */
 static size_t query_straight(const struct snapmap_view *view, u64 root,
 			     struct snapmap_query *queries, size_t count)
 {
 	struct snapmap_query *query;
 	struct snapmap_found found;
 	size_t matched = 0;
-	u64 hash;
+	u64 hash[GROUP];
+	size_t i;
 	int err;
 
-	for (query = queries; query < queries + count; query++) {
-		hash = 0;
+	for (i = 0; i < count; i++) {
+		hash[i] = 0;
+		if (key_len_valid(queries[i].key_len))
+			hash[i] = snapmap_view_hash(view, queries[i].key, queries[i].key_len);
+	}
+	for (i = 0; i < count; i++) {
+		query = &queries[i];
 		err = -EMSGSIZE;
-		if (key_len_valid(query->key_len)) {
-			hash = snapmap_view_hash(view, query->key, query->key_len);
-			err = get_likely(view, root, hash, query->key, query->key_len, query->buf,
-					 query->cap, &found);
-		}
-		matched += answer(view, root, hash, err, &found, query);
+		if (key_len_valid(query->key_len))
+			err = get_likely(view, root, hash[i], query->key, query->key_len,
+					 query->buf, query->cap, &found);
+		matched += answer(view, root, hash[i], err, &found, query);
 	}
 	return matched;
 }
@@ -265,14 +273,15 @@ static size_t query_straight(const struct snapmap_view *view, u64 root,
 static size_t query_all(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
 			size_t count)
 {
+	bool straight = SNAPMAP_ROOT_LEVELS(root) <= 1;
 	size_t found = 0;
-	size_t i;
+	size_t step;
 
-	if (SNAPMAP_ROOT_LEVELS(root) <= 1)
-		return query_straight(view, root, queries, count);
-	for (i = 0; i < count; i += GROUP)
-		found +=
-			query_group(view, root, queries + i, count - i < GROUP ? count - i : GROUP);
+	for (; count; queries += step, count -= step) {
+		step = count < GROUP ? count : GROUP;
+		found += straight ? query_straight(view, root, queries, step) :
+				    query_group(view, root, queries, step);
+	}
 	return found;
 }
 
