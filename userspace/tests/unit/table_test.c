@@ -559,6 +559,37 @@ static void test_deepest_trie(void **state)
 	store_destroy(&store);
 }
 
+/*
+ * A key is compared whole, and no byte beside it: hashes and lengths are the same here, which
+ * leaves the bytes to tell keys apart.
+ */
+static void test_each_byte_of_a_key_counts(void **state)
+{
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1 << 20);
+	for (u32 len = 1; len <= 100; len++) {
+		struct snapmap_build build = build_begin(&store);
+		u8 *data = malloc(len); /* AddressSanitizer watches what is beside it */
+		struct snapmap_key key = { .data = data, .len = len, .hash = len };
+		u64 version;
+
+		for (u32 at = 0; at < len; at++)
+			data[at] = (u8)random_next();
+		assert_int_equal(snapmap_build_put(&build, &key, NULL, 0), 0);
+		assert_int_equal(snapmap_build_find(&build, &key, &version), 0);
+		for (u32 bit = 0; bit < len * 8; bit++) {
+			data[bit / 8] ^= 1U << bit % 8;
+			assert_int_equal(snapmap_build_find(&build, &key, &version), -ENOENT);
+			data[bit / 8] ^= 1U << bit % 8;
+		}
+		snapmap_build_abort(&build);
+		free(data);
+	}
+	store_destroy(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +601,7 @@ int main(void)
 		cmocka_unit_test(test_limit_is_kept),
 		cmocka_unit_test(test_entries_at_home),
 		cmocka_unit_test(test_commit_cost),
+		cmocka_unit_test(test_each_byte_of_a_key_counts),
 		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_deepest_trie),
 	};
