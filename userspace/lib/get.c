@@ -9,9 +9,11 @@
  * A single look-up in a large table waits for memory once, for the entry, and
  * mostly not for the tags before, which are in some cache. Meanwhile the next ones
  * begin, the more of them the fewer instructions each has: so the likely case is a
- * straight line, without calls, and all others begin anew. Many look-ups at once
- * wait together: each step is taken for all keys of a group before the next one,
- * and asks for the memory that the next one needs.
+ * straight line, without calls, and all others begin anew. For keys of 8 and of 16
+ * bytes (numbers, addresses, UUIDs, digests) the compiler makes a copy of it in which
+ * it knows the length. Many look-ups at once wait together: each step is taken for
+ * all keys of a group before the next one, and asks for the memory that the next one
+ * needs.
  */
 #include <errno.h>
 
@@ -134,8 +136,8 @@ static __always_inline int get_likely(const struct snapmap_view *view, u64 root,
 			 found);
 }
 
-int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
-		struct snapmap_found *found)
+static __always_inline int get_live(const struct snapmap *map, const void *key, size_t key_len,
+				    void *buf, size_t cap, struct snapmap_found *found)
 {
 	const struct snapmap_view *view = &map->mapping->view;
 	const struct snapmap_control *control = snapmap_view_control(view);
@@ -154,6 +156,19 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 	return err;
 }
 
+int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
+		struct snapmap_found *found)
+{
+	switch (key_len) {
+	case 16:
+		return get_live(map, key, 16, buf, cap, found);
+	case 8:
+		return get_live(map, key, 8, buf, cap, found);
+	default:
+		return get_live(map, key, key_len, buf, cap, found);
+	}
+}
+
 /* More than fit into what a core can wait for at once bring nothing. */
 #define GROUP 16
 
@@ -165,14 +180,32 @@ struct probe {
 	u32 granule; /* of the first entry */
 };
 
+/* The length of all keys of a group, which must not be empty; 0 when they differ. */
+static size_t common_len(const struct snapmap_query *queries, size_t count)
+{
+	size_t i;
+
+	for (i = 1; i < count; i++)
+		if (queries[i].key_len != queries[0].key_len)
+			return 0;
+	return queries[0].key_len;
+}
+
+/* @len, here and below: the length of all keys where the compiler is to know it, or 0. */
+static __always_inline size_t len_of(const struct snapmap_query *query, size_t len)
+{
+	return len ? len : query->key_len;
+}
+
 /* Down to the leaf, whose tags are fetched. The inner nodes are in some cache. */
 static __always_inline void find_leaf(const struct snapmap_view *view, u64 root,
-				      const struct snapmap_query *query, struct probe *probe)
+				      const struct snapmap_query *query, size_t len,
+				      struct probe *probe)
 {
 	probe->mask = 0;
-	if (!key_len_valid(query->key_len))
+	if (!key_len_valid(len_of(query, len)))
 		return;
-	probe->hash = snapmap_view_hash(view, query->key, query->key_len);
+	probe->hash = snapmap_view_hash(view, query->key, len_of(query, len));
 	if (!snapmap_leaf_at(view, snapmap_walk(view, root, probe->hash), &probe->leaf))
 		return;
 	probe->mask = 1;
@@ -210,32 +243,34 @@ static __always_inline bool answer(const struct snapmap_view *view, u64 root, u6
 }
 
 static __always_inline bool query_found(const struct snapmap_view *view, u64 root,
-					const struct probe *probe, struct snapmap_query *query)
+					const struct probe *probe, struct snapmap_query *query,
+					size_t len)
 {
 	struct snapmap_found found;
 	int err = -ENOENT;
 
-	if (!key_len_valid(query->key_len))
+	if (!key_len_valid(len_of(query, len)))
 		err = -EMSGSIZE;
 	else if (probe->mask)
 		err = get_first(&probe->leaf, probe->mask, probe->granule, query->key,
-				query->key_len, query->buf, query->cap, &found);
+				len_of(query, len), query->buf, query->cap, &found);
 	return answer(view, root, probe->hash, err, &found, query);
 }
 
-static size_t query_group(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
-			  size_t count)
+static __always_inline size_t query_by_steps(const struct snapmap_view *view, u64 root,
+					     struct snapmap_query *queries, size_t count,
+					     size_t len)
 {
 	struct probe probes[GROUP];
 	size_t found = 0;
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		find_leaf(view, root, &queries[i], &probes[i]);
+		find_leaf(view, root, &queries[i], len, &probes[i]);
 	for (i = 0; i < count; i++)
 		find_entry(&probes[i]);
 	for (i = 0; i < count; i++)
-		found += query_found(view, root, &probes[i], &queries[i]);
+		found += query_found(view, root, &probes[i], &queries[i], len);
 	return found;
 }
 
@@ -244,8 +279,9 @@ static size_t query_group(const struct snapmap_view *view, u64 root, struct snap
  * But for the hashes: a look-up is a long chain of steps, and without that part of it
  * more of them are under way at once.
  */
-static size_t query_straight(const struct snapmap_view *view, u64 root,
-			     struct snapmap_query *queries, size_t count)
+static __always_inline size_t query_straight(const struct snapmap_view *view, u64 root,
+					     struct snapmap_query *queries, size_t count,
+					     size_t len)
 {
 	struct snapmap_query *query;
 	struct snapmap_found found;
@@ -255,32 +291,48 @@ static size_t query_straight(const struct snapmap_view *view, u64 root,
 	int err;
 
 	for (i = 0; i < count; i++) {
+		query = &queries[i];
 		hash[i] = 0;
-		if (key_len_valid(queries[i].key_len))
-			hash[i] = snapmap_view_hash(view, queries[i].key, queries[i].key_len);
+		if (key_len_valid(len_of(query, len)))
+			hash[i] = snapmap_view_hash(view, query->key, len_of(query, len));
 	}
 	for (i = 0; i < count; i++) {
 		query = &queries[i];
 		err = -EMSGSIZE;
-		if (key_len_valid(query->key_len))
-			err = get_likely(view, root, hash[i], query->key, query->key_len,
+		if (key_len_valid(len_of(query, len)))
+			err = get_likely(view, root, hash[i], query->key, len_of(query, len),
 					 query->buf, query->cap, &found);
 		matched += answer(view, root, hash[i], err, &found, query);
 	}
 	return matched;
 }
 
+static __always_inline size_t query_group(const struct snapmap_view *view, u64 root,
+					  struct snapmap_query *queries, size_t count, size_t len)
+{
+	if (SNAPMAP_ROOT_LEVELS(root) <= 1)
+		return query_straight(view, root, queries, count, len);
+	return query_by_steps(view, root, queries, count, len);
+}
+
 static size_t query_all(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
 			size_t count)
 {
-	bool straight = SNAPMAP_ROOT_LEVELS(root) <= 1;
 	size_t found = 0;
 	size_t step;
 
 	for (; count; queries += step, count -= step) {
 		step = count < GROUP ? count : GROUP;
-		found += straight ? query_straight(view, root, queries, step) :
-				    query_group(view, root, queries, step);
+		switch (common_len(queries, step)) {
+		case 16:
+			found += query_group(view, root, queries, step, 16);
+			break;
+		case 8:
+			found += query_group(view, root, queries, step, 8);
+			break;
+		default:
+			found += query_group(view, root, queries, step, 0);
+		}
 	}
 	return found;
 }
