@@ -235,7 +235,7 @@ static __always_inline bool answer(const struct snapmap_view *view, u64 root, u6
 		err = get_at(view, root, hash, query->key, query->key_len, query->buf, query->cap,
 			     found);
 	query->err = err;
-	if (err != -ENOENT && err != -EMSGSIZE) {
+	if (!err || err == -ERANGE) {
 		query->value_len = found->value_len;
 		query->entry_version = found->entry_version;
 	}
