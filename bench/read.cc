@@ -86,27 +86,32 @@ template <class K> class Reads
 		std::vector<Runner> runners;
 
 		for (auto &player : stage_.players()) {
-			Peer<K> &peer = *player.peer;
-			ReadPlan<K> plan = { &wanted, 0, 0, point.mode };
-			bool hit = point.op == Op::hit;
+			const std::string name = player.kind->name;
 
-			std::string name = player.kind->name;
-
+			add(runners, name, *player.peer, point, { &wanted, 0, 0, point.mode });
 			/* What batches are compared with is measured beside them. */
-			if (point.mode == Mode::batched && name == "absl") {
-				plan.mode = Mode::independent;
-				name = "absl (single)";
-			}
-			if (!peer.reads(plan.mode) || (!hit && !peer.is_table()))
-				continue;
-			peer.thread_begin();
-			plan.count = count_for(peer, plan, wanted.keys.size());
-			peer.thread_end();
-			runners.push_back(
-				{ name, [&peer, plan, hit] { return measure(peer, plan, hit); } });
+			if (point.mode == Mode::batched &&
+			    (player.peer->reads(Mode::batched) || name == "absl"))
+				add(runners, name + " (single)", *player.peer, point,
+				    { &wanted, 0, 0, Mode::independent });
 		}
 		if (point.mode != Mode::batched || runners.size() > 1)
 			tell(point, take_turns(runners, options_.rounds));
+	}
+
+	/* Unless the peer does not do that. */
+	void add(std::vector<Runner> &runners, const std::string &name, Peer<K> &peer,
+		 const Point &point, ReadPlan<K> plan)
+	{
+		bool hit = point.op == Op::hit;
+
+		if (!peer.reads(plan.mode) || (!hit && !peer.is_table()))
+			return;
+		peer.thread_begin();
+		plan.count = count_for(peer, plan, plan.wanted->keys.size());
+		peer.thread_end();
+		runners.push_back(
+			{ name, [&peer, plan, hit] { return measure(peer, plan, hit); } });
 	}
 
 	void tell(const Point &point, const std::vector<Result> &results)

@@ -56,9 +56,9 @@ class Measure:
         figures = []
         for keys in ('binary', 'strings'):
             for entries in SIZES:
-                batched = self.results.table('read', keys, entries, 'hit', 'batched', 'ns')
-                single = self.results.table('read', keys, entries, 'hit', 'independent', 'ns')
-                figures.append(quotient(median(batched, self.name), median(single, self.name)))
+                table = self.results.table('read', keys, entries, 'hit', 'batched', 'ns')
+                figures.append(quotient(median(table, self.name),
+                                        median(table, self.name + ' (single)')))
         return max((f for f in figures if f is not None), default=None)
 
     def commit(self, size, mode='back to back', entries=MILLION):
