@@ -22,9 +22,10 @@ What was run
 ============
 
 All tables are in one process, hold the same entries, and are measured in turns: one measurement of each, then the next
-round. A figure is the median of the rounds (7 unless a table says otherwise), in CPU time of the thread that works. So what
-else runs on the machine disturbs all alike, and **only ratios of figures in one table mean anything elsewhere**. Every
-peer has first been asked for every key, and for some that are not there, and gave the right answers.
+round, for which the stack lies elsewhere. A figure is the median of the rounds (7 unless a table says otherwise), in CPU
+time of the thread that works. So what else runs on the machine disturbs all alike, and **only ratios of figures in one
+table mean anything elsewhere**. Every peer has first been asked for every key, and for some that are not there, and gave
+the right answers.
 
 snapmap is compiled as it ships (-O2): the module's own files for table, arena and commits, with a shim for the kernel,
 over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device. A commit is
