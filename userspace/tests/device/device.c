@@ -351,6 +351,30 @@ int fixture_teardown(void **state)
 	return err && err != -ENOENT ? -1 : 0;
 }
 
+/**
+ * parameter_set() - give a parameter of the module another value
+ * @name: the parameter
+ * @value: the value
+ * @old: out: the one that it had
+ *
+ * Return: 0 or -1.
+ */
+int parameter_set(const char *name, u64 value, u64 *old)
+{
+	char path[128];
+	FILE *file;
+	int fields;
+
+	snprintf(path, sizeof(path), "/sys/module/snapmap/parameters/%s", name);
+	file = fopen(path, "r+e");
+	if (!file)
+		return -1;
+	fields = fscanf(file, "%llu", old);
+	rewind(file);
+	fprintf(file, "%llu", value);
+	return fclose(file) || fields != 1 ? -1 : 0;
+}
+
 /* Destroys all maps but @name and says how many; directory entries may vanish meanwhile. */
 int destroy_others(const char *name)
 {

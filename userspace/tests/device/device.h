@@ -60,6 +60,7 @@ int map_open(const char *name, int flags);
 int map_pin(int fd);
 const void *map_mapping(int fd, size_t *bytes);
 u64 sysfs_value(const char *name, const char *attribute);
+int parameter_set(const char *name, u64 value, u64 *old);
 int maps_in_sysfs(void);
 
 void assert_info(int fd, struct snapmap_info *info);

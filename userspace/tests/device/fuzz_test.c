@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <libsnapmap.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -24,29 +23,15 @@
 #define HANGS_AFTER_S 300
 #define NS_PER_SECOND 1000000000ULL
 
-#define DEFAULT_LIMIT_FILE "/sys/module/snapmap/parameters/default_limit"
-#define DEFAULT_LIMIT	   (64ULL << 20) /* all maps together fit into a guest of 1 GiB */
+#define DEFAULT_LIMIT (64ULL << 20) /* all maps together fit into a guest of 1 GiB */
 
 static struct fuzz_shared *shared;
 static u64 old_limit;
 
-static int default_limit_set(u64 limit, u64 *old)
-{
-	FILE *file = fopen(DEFAULT_LIMIT_FILE, "r+e");
-	int fields;
-
-	if (!file)
-		return -1;
-	fields = fscanf(file, "%llu", old);
-	rewind(file);
-	fprintf(file, "%llu\n", limit);
-	return fclose(file) || fields != 1 ? -1 : 0;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	if (default_limit_set(DEFAULT_LIMIT, &old_limit))
+	if (parameter_set("default_limit", DEFAULT_LIMIT, &old_limit))
 		return -1;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
@@ -75,7 +60,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	for_each_map(destroy_map);
-	if (default_limit_set(old_limit, &(u64){ 0 }))
+	if (parameter_set("default_limit", old_limit, &(u64){ 0 }))
 		return -1;
 	return munmap(shared, sizeof(*shared));
 }

@@ -9,8 +9,6 @@
 
 #include "readers.h"
 
-#define PARAMETERS "/sys/module/snapmap/parameters/"
-
 /**
  * struct play - a writer and its readers
  * @map: the map
@@ -173,22 +171,6 @@ static void test_killed_readers_leave_no_trace_E(void **state)
 }
 
 /* ------------------------------------------------------------- overtaken readers */
-
-static int parameter_set(const char *name, u64 value, u64 *old)
-{
-	char path[128];
-	FILE *file;
-	int fields;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	file = fopen(path, "r+e");
-	if (!file)
-		return -1;
-	fields = fscanf(file, "%llu", old);
-	rewind(file);
-	fprintf(file, "%llu", value);
-	return fclose(file) || fields != 1 ? -1 : 0;
-}
 
 /**
  * struct quarantine - the module's parameters, to be put back
