@@ -178,10 +178,10 @@ static void test_get_many(void **state)
 
 			assert_int_equal(queries[i].err, err);
 			hits += !err;
-			if (!err || err == -ERANGE)
-				assert_value((u32)i, queries[i].value_len, many[i], err);
-			if (!err || err == -ERANGE)
-				assert_value((u32)i, found.value_len, one, err);
+			if (err && err != -ERANGE)
+				continue;
+			assert_value((u32)i, queries[i].value_len, many[i], err);
+			assert_value((u32)i, found.value_len, one, err);
 		}
 		assert_int_equal(snapmap_get_many(&map, queries + from, count, NULL), hits);
 	}
