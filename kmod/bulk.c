@@ -122,8 +122,33 @@ static u32 cut_leaf(const struct snapmap_bulk *bulk, u64 first, u32 *granules, u
 	return end - first;
 }
 
-/* Writes @count entries, of which @ref has those that it has room for. */
-static int write_leaf(struct snapmap_bulk *bulk, u64 first, u32 count, u32 ref)
+/*
+ * Which entries of a leaf find their home free, as a bit mask. Written first, they have
+ * no others in their way. Of entries of one hash, which may have one key, none overtakes.
+ */
+static u64 first_come(const struct snapmap_bulk_op *ops, u32 count, u32 blocks)
+{
+	u64 taken = 0, first = 0;
+	u32 home, i;
+	u64 room;
+
+	for (i = 0; i < count; i++) {
+		home = snapmap_home_granule(snapmap_hash_check(ops[i].hash), blocks);
+		room = ((1ULL << ops[i].granules) - 1) << home;
+		if (home + ops[i].granules > blocks * SNAPMAP_BLOCK_GRANULES || room & taken ||
+		    (i && ops[i].hash == ops[i - 1].hash))
+			continue;
+		taken |= room;
+		first |= 1ULL << i;
+	}
+	return first;
+}
+
+/*
+ * Writes the entries of @set, a bit mask that begins with entry @first. @ref has those
+ * that it has room for; 0 when that is no longer known.
+ */
+static int write_entries(struct snapmap_bulk *bulk, u64 first, u64 set, u32 *ref)
 {
 	const struct snapmap_bulk_op *ops = bulk->notes->ops;
 	struct snapmap_key key;
@@ -132,23 +157,37 @@ static int write_leaf(struct snapmap_bulk *bulk, u64 first, u32 count, u32 ref)
 	u64 i;
 	int err;
 
-	for (i = first; i < first + count; i++) {
+	for (; set; set &= set - 1) {
+		i = first + __ffs64(set);
 		err = bulk->read(bulk->data, &ops[i], &key, &value, &value_len);
 		if (err)
 			return err;
 		err = -EAGAIN;
 		if (i > first && ops[i].hash == ops[i - 1].hash)
-			ref = 0;	/* the key may be there; and what follows may move */
-		if (ref)
-			err = snapmap_build_append(bulk->build, ref, &key, value, value_len);
+			*ref = 0;	/* the key may be there; and what follows may move */
+		if (*ref)
+			err = snapmap_build_append(bulk->build, *ref, &key, value, value_len);
 		if (err == -EAGAIN) {
-			ref = 0;
+			*ref = 0;
 			err = snapmap_build_put(bulk->build, &key, value, value_len);
 		}
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* The entries of one leaf, at most as many as it has granules. */
+static int write_leaf(struct snapmap_bulk *bulk, u64 first, u32 count, u32 ref)
+{
+	u64 all = ~0ULL >> (64 - count);
+	u64 early = 0;
+	int err;
+
+	if (ref)
+		early = first_come(bulk->notes->ops + first, count, snapmap_leaf_blocks(ref));
+	err = write_entries(bulk, first, early, &ref);
+	return err ?: write_entries(bulk, first, all & ~early, &ref);
 }
 
 static int build_leaves(struct snapmap_bulk *bulk)

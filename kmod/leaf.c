@@ -6,9 +6,10 @@
  * or knows of the trie: a leaf is a piece of memory that nobody else sees yet.
  *
  * An entry is placed where it first fits from its home on, the line that its hash
- * names. A leaf can have the room in total and still no row that is long enough;
- * copying it into an empty leaf of the same size mends that, in the last resort
- * without regard to homes.
+ * names. Of entries that are placed together, those come first that find their home
+ * free, so that fewer are driven away. A leaf can have the room in total and still no
+ * row that is long enough; copying it into an empty leaf of the same size mends that,
+ * in the last resort without regard to homes.
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -109,14 +110,17 @@ static void mark(const struct snapmap_leaf *leaf, u32 granule, u32 count, u8 tag
 }
 
 /*
- * Takes room for an entry from @free, the first from @home on. Returns where;
- * SNAPMAP_NO_GRANULE when no row is as long.
+ * Takes room for an entry from @free, the first from @home on, or nowhere but @at_home.
+ * Returns where; SNAPMAP_NO_GRANULE when no row is as long.
  */
-static u32 take_place(const struct snapmap_leaf *leaf, u64 *free, u32 home, u8 tag, u32 want)
+static u32 take_place(const struct snapmap_leaf *leaf, u64 *free, u32 home, bool at_home, u8 tag,
+		      u32 want)
 {
 	u64 fits = rows(*free, want);
 	u32 place;
 
+	if (at_home)
+		fits &= 1ULL << home;
 	if (!fits)
 		return SNAPMAP_NO_GRANULE;
 	place = snapmap_mask_first(snapmap_mask_from(leaf, fits, home), home);
@@ -163,7 +167,7 @@ void snapmap_leaf_overwrite(const struct snapmap_leaf *leaf, u32 granule,
 bool snapmap_leaf_add(const struct snapmap_leaf *leaf, const struct snapmap_item *item)
 {
 	u64 free = free_granules(leaf);
-	u32 granule = take_place(leaf, &free, snapmap_leaf_home(leaf, item->hash),
+	u32 granule = take_place(leaf, &free, snapmap_leaf_home(leaf, item->hash), false,
 				 snapmap_hash_tag(item->hash), snapmap_item_granules(item));
 
 	if (granule == SNAPMAP_NO_GRANULE)
@@ -222,6 +226,36 @@ u32 snapmap_leaf_select(const struct snapmap_leaf *leaf, const struct snapmap_le
 	return used;
 }
 
+/* How entries are placed. */
+enum placing {
+	AT_HOME,	/* or not at all */
+	FROM_HOME,
+	CLOSE,		/* one behind the other */
+};
+
+/* Copies what finds room in @free; returns the rest of @set. */
+static u64 copy_entries(const struct snapmap_leaf *to, const struct snapmap_leaf *from, u64 set,
+			enum placing placing, u64 *free)
+{
+	const struct snapmap_entry *entry;
+	u32 granule, count, place, home;
+	u64 left = 0;
+
+	for (; set; set &= set - 1) {
+		granule = __ffs64(set);
+		entry = snapmap_leaf_entry(from, granule);
+		count = snapmap_entry_granules(entry);
+		home = placing == CLOSE ? 0 : snapmap_home_granule(entry->check, to->blocks);
+		place = take_place(to, free, home, placing == AT_HOME, from->tags[granule], count);
+		if (place == SNAPMAP_NO_GRANULE)
+			left |= 1ULL << granule;
+		else
+			memcpy(snapmap_leaf_entry(to, place), entry,
+			       count << SNAPMAP_GRANULE_SHIFT);
+	}
+	return left;
+}
+
 /**
  * snapmap_leaf_copy() - add entries of one leaf to another
  * @to: the leaf that grows; its tags are valid
@@ -236,18 +270,9 @@ bool snapmap_leaf_copy(const struct snapmap_leaf *to, const struct snapmap_leaf 
 		       bool home)
 {
 	u64 free = free_granules(to);
-	const struct snapmap_entry *entry;
-	u32 granule, count, place, from_home;
 
-	for (; set; set &= set - 1) {
-		granule = __ffs64(set);
-		entry = snapmap_leaf_entry(from, granule);
-		count = snapmap_entry_granules(entry);
-		from_home = home ? snapmap_home_granule(entry->check, to->blocks) : 0;
-		place = take_place(to, &free, from_home, from->tags[granule], count);
-		if (place == SNAPMAP_NO_GRANULE)
-			return false;
-		memcpy(snapmap_leaf_entry(to, place), entry, count << SNAPMAP_GRANULE_SHIFT);
-	}
-	return true;
+	if (!home)
+		return !copy_entries(to, from, set, CLOSE, &free);
+	set = copy_entries(to, from, set, AT_HOME, &free);
+	return !copy_entries(to, from, set, FROM_HOME, &free);
 }

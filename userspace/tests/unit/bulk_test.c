@@ -292,13 +292,46 @@ static void test_failures(void **state)
 	}
 }
 
+/*
+ * Promise I: with entries of one size, the home of each is taken by itself, or by one that
+ * is at home there.
+ */
+static void test_entries_at_home(void **state)
+{
+	u32 at_home = 0;
+
+	(void)state;
+	random_init();
+	begin(&fixture, 64 << 20);
+	for (u32 n = 0; n < ENTRIES; n++)
+		add(&fixture, random_next(), n, 8);
+	assert_int_equal(build(&fixture), 0);
+	for (u32 n = 0; n < fixture.count; n++) {
+		const struct snapmap_view view = { .arena = &fixture.arena };
+		const struct snapmap_entry *other;
+		struct snapmap_leaf leaf;
+		u64 hash = fixture.entry[n].hash;
+		u32 home;
+
+		assert_true(snapmap_leaf_at(
+			&view, snapmap_walk(&view, fixture.build.table.root, hash), &leaf));
+		home = snapmap_leaf_home(&leaf, hash);
+		other = snapmap_leaf_entry(&leaf, home);
+		assert_in_range(leaf.tags[home], SNAPMAP_TAG_FIRST, UINT8_MAX);
+		assert_int_equal(snapmap_home_granule(other->check, leaf.blocks), home);
+		forge_key(SEED_OF_MAP, hash, n, fixture.key);
+		at_home += snapmap_leaf_find(&leaf, hash, fixture.key, sizeof(fixture.key)) == home;
+	}
+	print_message("# %u of %u entries at home\n", at_home, fixture.count);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_alike),
-		cmocka_unit_test(test_equal_hashes),
-		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_sizes),		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_equal_hashes),	cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_entries_at_home),
 	};
 
 	return cmocka_run_group_tests_name("bulk", tests, NULL, NULL);
