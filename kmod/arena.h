@@ -241,13 +241,12 @@ static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 b
 	return chunk ? snapmap_chunk_at(chunk, block) : NULL;
 }
 
-static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
+static inline u32 snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
 {
-	static const u32 zero;
 	const u32 slots = SNAPMAP_BLOCK_SIZE / sizeof(u32);
 	const u32 *at = snapmap_view_at(view, block + slot / slots, 1);
 
-	return at ? at + slot % slots : &zero;
+	return at ? READ_ONCE(at[slot % slots]) : 0;
 }
 
 static inline u64 snapmap_view_blocks(const struct snapmap_view *view)

@@ -15,10 +15,9 @@
  *				    u32 blocks)
  *		address of a run of blocks that is contiguous in memory, or NULL
  *		when it is not all inside the arena
- *	const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block,
- *				     u32 slot)
- *		address of a slot of the inner node that begins at a block; of a
- *		zero when it is not inside the arena
+ *	u32 snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
+ *		what a slot of the inner node that begins at a block holds; 0 when
+ *		it is not inside the arena
  *	u8, u16, u32, u64, READ_ONCE(), likely(), memcpy()
  *
  * and behind:
@@ -324,10 +323,10 @@ static __always_inline u32 snapmap_leaf_find(const struct snapmap_leaf *leaf, u6
 }
 
 /*
- * The slot of a hash in the inner node @ref, whatever @bits and @pos are.
+ * The child of a hash in the inner node @ref, whatever @bits and @pos are.
  */
-static __always_inline const u32 *snapmap_slot_at(const struct snapmap_view *view, u32 ref,
-						  u32 bits, u32 pos, u64 hash)
+static __always_inline u32 snapmap_child(const struct snapmap_view *view, u32 ref, u32 bits,
+					 u32 pos, u64 hash)
 {
 	return snapmap_view_slot(view, SNAPMAP_REF_BLOCK(ref),
 				 hash << (pos & 63) >> (-bits & 63));
@@ -346,18 +345,16 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
 	u32 ref = SNAPMAP_ROOT_REF(root);
 	u32 pos = SNAPMAP_ROOT_BITS(root);
-	const u32 *slot;
 
 	if (!levels)
 		return ref;
-	slot = snapmap_slot_at(view, ref, pos, 0, hash);
+	ref = snapmap_child(view, ref, pos, 0, hash);
 	while (--levels) {
-		ref = READ_ONCE(*slot);
 		pos -= SNAPMAP_REF_ARG(ref);
-		slot = snapmap_slot_at(view, ref, SNAPMAP_NODE_BITS, pos, hash);
+		ref = snapmap_child(view, ref, SNAPMAP_NODE_BITS, pos, hash);
 		pos += SNAPMAP_NODE_BITS;
 	}
-	return READ_ONCE(*slot);
+	return ref;
 }
 
 /**

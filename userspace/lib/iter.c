@@ -161,7 +161,7 @@ int snapmap_iter_new(const struct snapmap_snapshot *snapshot, struct snapmap_ite
 		return -ENOMEM;
 	iter->snapshot = snapshot;
 	iter->view = &snapshot->mapping->view;
-	iter->left = iter->view->blocks;
+	iter->left = snapmap_view_blocks(iter->view);
 	iter->granule = SNAPMAP_NO_GRANULE;
 	err = enter_root(iter, snapshot->root);
 	if (err) {

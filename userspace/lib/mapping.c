@@ -76,6 +76,6 @@ void snapmap_mapping_put(struct snapmap_mapping *mapping)
 	/* Ordered between this process's own threads; the kernel has no part in it. */
 	if (__atomic_sub_fetch(&mapping->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	munmap((void *)mapping->view.base, mapping->view.blocks << SNAPMAP_BLOCK_SHIFT);
+	munmap((void *)mapping->view.base, mapping->view.bytes);
 	free(mapping);
 }

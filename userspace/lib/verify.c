@@ -86,7 +86,7 @@ bool snapmap_check_claim_tags(struct snapmap_check *check, u32 block)
 	block = region + SNAPMAP_TAGS_BLOCK;
 	if (check->used[block] == SNAPMAP_CHECK_TAGS)
 		return true;
-	for (; block < end && block < check->view->blocks; block++)
+	for (; block < end && block < snapmap_view_blocks(check->view); block++)
 		twice |= mark_used(check, block, SNAPMAP_CHECK_TAGS);
 	if (twice)
 		snapmap_check_fault(check, region + SNAPMAP_TAGS_BLOCK,
@@ -224,7 +224,7 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 		.data = data,
 	};
 
-	check.used = calloc(check.view->blocks, 1);
+	check.used = calloc(snapmap_view_blocks(check.view), 1);
 	if (!check.used)
 		return -ENOMEM;
 	check_root(&check);

@@ -27,13 +27,13 @@ typedef __u64 u64;
 /**
  * struct snapmap_view - the blocks of a mapping
  * @base: its first byte
- * @blocks: its length in blocks, control page included
+ * @bytes: its length, control page included
  * @leaf_blocks: at how many blocks, the first behind the control page, a leaf may begin
  * @seed: of the hash
  */
 struct snapmap_view {
 	const u8 *base;
-	u64 blocks;
+	u64 bytes;
 	u64 leaf_blocks;
 	struct snapmap_hash_seed seed;
 };
@@ -51,7 +51,7 @@ static inline struct snapmap_view snapmap_view_of(const void *base, u64 blocks)
 
 	return (struct snapmap_view){
 		.base = base,
-		.blocks = blocks,
+		.bytes = blocks << SNAPMAP_BLOCK_SHIFT,
 		.leaf_blocks = blocks > without ? blocks - without : 0,
 		.seed = snapmap_hash_seed(control->hash_seed),
 	};
@@ -61,27 +61,27 @@ static inline struct snapmap_view snapmap_view_of(const void *base, u64 blocks)
 static inline const void *snapmap_view_at(const struct snapmap_view *view, u32 block, u32 blocks)
 {
 #ifndef SNAPMAP_BREAK_BOUNDS /* a deliberate break, for the fuzzers' own test */
-	if (block < SNAPMAP_CONTROL_BLOCKS || (u64)block + blocks > view->blocks)
+	if (block < SNAPMAP_CONTROL_BLOCKS ||
+	    ((u64)block + blocks) << SNAPMAP_BLOCK_SHIFT > view->bytes)
 		return NULL;
 #endif
 	return view->base + ((size_t)block << SNAPMAP_BLOCK_SHIFT);
 }
 
-static inline const u32 *snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
+static inline u32 snapmap_view_slot(const struct snapmap_view *view, u32 block, u32 slot)
 {
-	static const u32 zero;
 	u64 at = ((u64)block << SNAPMAP_BLOCK_SHIFT) + (u64)slot * sizeof(u32);
 
 #ifndef SNAPMAP_BREAK_BOUNDS
-	if (!likely(at < view->blocks << SNAPMAP_BLOCK_SHIFT))
-		return &zero;
+	if (!likely(at < view->bytes))
+		return 0;
 #endif
-	return (const u32 *)(view->base + at);
+	return READ_ONCE(*(const u32 *)(view->base + at));
 }
 
 static inline u64 snapmap_view_blocks(const struct snapmap_view *view)
 {
-	return view->blocks;
+	return view->bytes >> SNAPMAP_BLOCK_SHIFT;
 }
 
 #include "../../kmod/lookup.h"
