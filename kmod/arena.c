@@ -401,7 +401,8 @@ static u32 drop_empty_chunks(struct snapmap_arena *arena, u64 pool, u32 *held)
  * it no longer (promise G).
  *
  * Context: may sleep; expects the map's mutex held, and that no reader in the
- *	kernel can reach a free block any more.
+ *	kernel can reach a free block any more: none was inside when it was
+ *	freed, or a grace period had passed (reclaim.c).
  * Return: whether something stays for the sake of a reference.
  */
 bool snapmap_arena_trim(struct snapmap_arena *arena)

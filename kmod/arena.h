@@ -192,7 +192,7 @@ static inline void *snapmap_chunk_tags(const struct snapmap_chunk *chunk, u32 bl
  * @block: block number
  *
  * Context: the caller holds the block: it is reachable from a snapshot that
- *	RCU, a pin or the map's mutex keeps, or was just allocated.
+ *	snapmap_store_read_lock(), a pin or the map's mutex keeps, or was just allocated.
  * Return: its address; the rest of its run follows it.
  */
 static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 block)

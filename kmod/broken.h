@@ -41,6 +41,7 @@
  * @SNAPMAP_BREAK_SPARE: nothing is kept for the next commit
  * @SNAPMAP_BREAK_UNMAP: mappings keep what has come or gone beneath them
  * @SNAPMAP_BREAK_HELD: memory to which others have references is given back
+ * @SNAPMAP_BREAK_INSIDE: readers in the kernel are not waited for
  */
 enum snapmap_break {
 	SNAPMAP_BREAK_REUSE,
@@ -64,6 +65,7 @@ enum snapmap_break {
 	SNAPMAP_BREAK_SPARE,
 	SNAPMAP_BREAK_UNMAP,
 	SNAPMAP_BREAK_HELD,
+	SNAPMAP_BREAK_INSIDE,
 };
 
 extern unsigned long snapmap_raced;	/* what SNAPMAP_BREAK_RACE writes */
@@ -94,6 +96,7 @@ static inline const char *snapmap_break_name(unsigned int which)
 		[SNAPMAP_BREAK_SPARE] = "spare",
 		[SNAPMAP_BREAK_UNMAP] = "unmap",
 		[SNAPMAP_BREAK_HELD] = "held",
+		[SNAPMAP_BREAK_INSIDE] = "inside",
 	};
 
 	return which < ARRAY_SIZE(names) ? names[which] : NULL;

@@ -390,7 +390,7 @@ void snapmap_map_destroy_all(void)
 	mutex_unlock(&registry_lock);
 }
 
-/* Copies a value out under RCU: the buffer does not fault. */
+/* Copies a value out, inside snapmap_store_read_lock(): the buffer does not fault. */
 static int copy_value(struct snapmap_map *map, u64 root, const struct snapmap_key *key,
 		      struct snapmap_get *args, void *buffer, u32 capacity)
 {
@@ -426,12 +426,12 @@ static int get_into(struct snapmap_map *map, u64 root, struct snapmap_get *args,
 	if (copy_from_user(data, u64_to_user_ptr(args->key), args->key_len))
 		return -EFAULT;
 	key.hash = snapmap_hash(map->store.seed, data, key.len);
-	rcu_read_lock();
+	snapmap_store_read_lock(&map->store);
 	race();
 	if (!args->version)
 		args->version = snapmap_snapshot_current(&map->store, &root);
 	err = copy_value(map, root, &key, args, buffer, capacity);
-	rcu_read_unlock();
+	snapmap_store_read_unlock(&map->store);
 	if (!err && copy_to_user(u64_to_user_ptr(args->value), buffer, args->value_len))
 		return -EFAULT;
 	return err;

@@ -5,8 +5,8 @@
  * A run is born in version b and retired by version r: the snapshots b to r - 1
  * reach it. It may be reused when all of these hold (promises A and B):
  *
- *   (a) an RCU grace period has passed since r was published, so no reader in
- *       the kernel is inside the run;
+ *   (a) no reader in the kernel is inside the run. None is when, after r was
+ *       published, nobody was inside at all, or an RCU grace period has passed;
  *   (b) the quarantine has passed, so that a live reader in user space rarely
  *       meets reused blocks;
  *   (c) control->oldest is at least r, so that a live reader that does meet
@@ -20,6 +20,17 @@
  * older one under the same rule, or is freed. So each holds back exactly the
  * runs that it reaches, and each run changes hands at most once for each.
  *
+ * Mostly nobody is inside: programs read their mapping. So readers in the kernel
+ * count themselves, each CPU by itself, as those of SRCU do (McKenney), and no
+ * grace period is waited for, or begun, where none of them is found. It takes
+ * ten milliseconds and more, in which blocks leave every cache, and the next
+ * commits write to others.
+ *
+ * That covers the chunks that go back to the system, too (snapmap_arena_trim()): only
+ * empty ones do. A reader in the kernel follows the references of an intact snapshot,
+ * so he looks only at chunks that hold a block of it, and none of these is free
+ * while he is inside. Faults look at chunks under show_lock.
+ *
  * A call settles a bounded number of runs, and the next one goes on: what one
  * commit retired, or one reader held back, does not become another commit's
  * long wait (promises E and I).
@@ -29,6 +40,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
@@ -67,7 +79,7 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 	}
 	retired->version = store->version;
 	retired->published_ns = store->control->header[retired->version & 1].monotonic_ns;
-	retired->cookie = start_poll_synchronize_rcu();
+	retired->cookie = get_state_synchronize_rcu();
 	retired->runs = *runs;
 	*runs = (struct snapmap_runlist){};
 	WRITE_ONCE(store->retired_blocks, store->retired_blocks + retired->runs.blocks);
@@ -225,16 +237,83 @@ static bool quarantine_over(const struct snapmap_store *store,
 	return version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
 }
 
+/*
+ * Whether a reader in the kernel may be inside who began before the latest
+ * publication in the queue. The order of the sums matters: a reader who is counted
+ * as gone is then counted as having come, so the first sum never makes up for
+ * somebody who is inside.
+ */
+static bool anyone_inside(const struct snapmap_store *store)
+{
+	unsigned long entered = 0, left = 0;
+	int cpu;
+
+	lockdep_assert_held(&store->lock);
+	if (snapmap_broken(SNAPMAP_BREAK_INSIDE))
+		return false;
+	/*
+	 * Who is not counted below sees what has been published; pairs with the
+	 * barrier in snapmap_store_read_lock().
+	 */
+	smp_mb();
+	for_each_possible_cpu(cpu)
+		left += READ_ONCE(per_cpu_ptr(store->readers, cpu)->left);
+	/*
+	 * Of who is counted above, the coming is counted below, and all that he
+	 * has read came before what is written from here on; pairs with the
+	 * barrier in snapmap_store_read_unlock().
+	 */
+	smp_mb();
+	for_each_possible_cpu(cpu)
+		entered += READ_ONCE(per_cpu_ptr(store->readers, cpu)->entered);
+	return entered != left;
+}
+
+/**
+ * struct call - one call of snapmap_reclaim()
+ * @urgency: as it says
+ * @now: the time
+ * @looked: whether it has looked for readers in the kernel
+ * @nobody: whether it has found none
+ */
+struct call {
+	enum snapmap_urgency urgency;
+	u64 now;
+	bool looked;
+	bool nobody;
+};
+
+/* Looks once for all batches, and begins the grace period that it then takes. */
+static bool nobody_inside(struct snapmap_store *store, struct call *call)
+{
+	if (call->looked)
+		return call->nobody;
+	call->looked = true;
+	call->nobody = !anyone_inside(store);
+	if (!call->nobody)
+		start_poll_synchronize_rcu();
+	return call->nobody;
+}
+
+static bool readers_are_gone(struct snapmap_store *store, struct snapmap_retired *retired,
+			     struct call *call)
+{
+	if (poll_state_synchronize_rcu(retired->cookie) || nobody_inside(store, call))
+		return true;
+	if (call->urgency != SNAPMAP_RECLAIM_NOW)
+		return false;
+	cond_synchronize_rcu(retired->cookie);
+	return true;
+}
+
 static bool batch_is_ready(struct snapmap_store *store, struct snapmap_retired *retired,
-			   enum snapmap_urgency urgency, u64 now)
+			   struct call *call)
 {
 	if (snapmap_broken(SNAPMAP_BREAK_REUSE))
 		return true;
-	if (urgency == SNAPMAP_RECLAIM_NOW) {
-		cond_synchronize_rcu(retired->cookie);
-		return true;
-	}
-	return quarantine_over(store, retired, now) && poll_state_synchronize_rcu(retired->cookie);
+	if (call->urgency != SNAPMAP_RECLAIM_NOW && !quarantine_over(store, retired, call->now))
+		return false;
+	return readers_are_gone(store, retired, call);
 }
 
 static void settle_batch(struct snapmap_store *store, struct snapmap_retired *retired,
@@ -273,8 +352,8 @@ static u64 budget_for(const struct snapmap_store *store, enum snapmap_urgency ur
 /**
  * snapmap_reclaim() - free the runs that may be reused
  * @store: the map's snapshots
- * @urgency: whether to do it all, waiting for grace periods and ignoring the
- *	quarantine
+ * @urgency: whether to do it all, waiting for readers in the kernel and ignoring
+ *	the quarantine
  *
  * Context: expects @store->lock held; may sleep with SNAPMAP_RECLAIM_NOW.
  * Return: true when there is more to settle at once.
@@ -282,13 +361,13 @@ static u64 budget_for(const struct snapmap_store *store, enum snapmap_urgency ur
 bool snapmap_reclaim(struct snapmap_store *store, enum snapmap_urgency urgency)
 {
 	struct snapmap_retired *retired, *next;
+	struct call call = { .urgency = urgency, .now = ktime_get_ns() };
 	u64 budget = budget_for(store, urgency);
-	u64 now = ktime_get_ns();
 
 	lockdep_assert_held(&store->lock);
 	reap_all(store, &budget);
 	list_for_each_entry_safe(retired, next, &store->retired, link) {
-		if (!budget || !batch_is_ready(store, retired, urgency, now))
+		if (!budget || !batch_is_ready(store, retired, &call))
 			break;
 		settle_batch(store, retired, &budget);
 	}

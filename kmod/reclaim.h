@@ -9,7 +9,7 @@
  * @link: in @retired of the store
  * @version: snapshots from this version on do not reach the runs
  * @published_ns: CLOCK_MONOTONIC time of its publication
- * @cookie: the RCU grace period that began then
+ * @cookie: the first RCU grace period that begins afterwards
  * @runs: the runs
  */
 struct snapmap_retired {
@@ -22,8 +22,9 @@ struct snapmap_retired {
 
 /**
  * enum snapmap_urgency - how long retired runs are kept from reuse
- * @SNAPMAP_RECLAIM_QUARANTINE: until their grace period and quarantine are over
- * @SNAPMAP_RECLAIM_NOW: wait for the grace period, cut the quarantine short
+ * @SNAPMAP_RECLAIM_QUARANTINE: until no reader in the kernel is inside, and their
+ *	quarantine is over
+ * @SNAPMAP_RECLAIM_NOW: wait for readers in the kernel, cut the quarantine short
  */
 enum snapmap_urgency {
 	SNAPMAP_RECLAIM_QUARANTINE,

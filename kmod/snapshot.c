@@ -189,8 +189,8 @@ int snapmap_snapshot_publish(struct snapmap_publication *const *set, u32 count)
  * @store: the map's snapshots
  * @root: out: its root word
  *
- * Context: no lock. The snapshot stays for as long as the caller stays in the
- *	RCU read-side critical section that it is called in.
+ * Context: no lock. Inside snapmap_store_read_lock() the snapshot stays until its
+ *	end.
  * Return: the version.
  */
 u64 snapmap_snapshot_current(const struct snapmap_store *store, u64 *root)
@@ -468,14 +468,16 @@ int snapmap_store_init(struct snapmap_store *store, const char *name,
 	int err;
 
 	store->seed = seed;
+	store->readers = alloc_percpu_gfp(struct snapmap_readers, SNAPMAP_GFP);
 	snapmap_spare_init(store);
 	first = snapmap_snapshot_new(store);
-	err = first ? snapmap_history_init(store, first) : -ENOMEM;
+	err = first && store->readers ? snapmap_history_init(store, first) : -ENOMEM;
 	if (!err)
 		err = init_arena(store, name, backing, limit, map_id);
 	if (err) {
 		snapmap_history_exit(store);
 		snapmap_snapshot_free(first);
+		free_percpu(store->readers);
 		return err;
 	}
 	snapmap_lease_init(&store->lease);
@@ -503,5 +505,6 @@ void snapmap_store_exit(struct snapmap_store *store)
 	snapmap_spare_exit(store);
 	snapmap_history_exit(store);
 	snapmap_arena_destroy(&store->arena);
+	free_percpu(store->readers);
 	mutex_destroy(&store->lock);
 }

@@ -4,6 +4,8 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/snapmap.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -66,6 +68,19 @@ struct snapmap_history {
 };
 
 /**
+ * struct snapmap_readers - readers in the kernel, as one CPU has counted them
+ * @entered: how often one has come
+ * @left: how often one has gone
+ *
+ * Only that CPU writes to it. A reader may go on another one than it has come
+ * on, so nothing but the sums over all CPUs means anything.
+ */
+struct snapmap_readers {
+	unsigned long entered;
+	unsigned long left;
+};
+
+/**
  * struct snapmap_store - the snapshots of one map
  * @lease: orders writers; outermost
  * @lock: protects the arena and what awaits reclaim; inside the lease
@@ -80,6 +95,7 @@ struct snapmap_history {
  * @retired_blocks: blocks in @retired and held by snapshots; @lock
  * @pinned_blocks: those held by snapshots; @lock
  * @spare: what is ready for the next commits; @lock
+ * @readers: who looks at blocks without @lock: snapmap_store_read_lock()
  * @pin_lock: inner lock, never held while sleeping; makes pinning atomic
  *	against publication
  * @snapshots: struct snapmap_snapshot, oldest first; @pin_lock. Only reclaim
@@ -109,6 +125,7 @@ struct snapmap_store {
 	u64 retired_blocks;
 	u64 pinned_blocks;
 	struct snapmap_spare spare;
+	struct snapmap_readers __percpu *readers;
 
 	spinlock_t pin_lock;	/* inside lock: pins against publication */
 	struct list_head snapshots;
@@ -157,12 +174,56 @@ void snapmap_snapshot_put(struct snapmap_store *store, struct snapmap_snapshot *
 bool snapmap_snapshot_revoke_oldest(struct snapmap_store *store);
 
 /**
+ * snapmap_store_read_lock() - begin to look at blocks, without the store's lock
+ * @store: the map's snapshots
+ *
+ * What snapmap_snapshot_current() gives from here on stays until the end. The
+ * reader makes itself known, so that no grace period of RCU is waited for while
+ * nobody is inside; and it is inside RCU, which is waited for while somebody is.
+ *
+ * Context: any but NMI; may be nested. Until snapmap_store_read_unlock() the caller
+ *	must not sleep.
+ */
+static inline void snapmap_store_read_lock(struct snapmap_store *store)
+	__acquires(RCU)
+{
+	rcu_read_lock();
+	this_cpu_inc(store->readers->entered);
+	/*
+	 * Who looks for readers and does not count this one has published before
+	 * what is loaded from here on; pairs with the first barrier in
+	 * anyone_inside().
+	 */
+	smp_mb();
+}
+
+/**
+ * snapmap_store_read_unlock() - be done with blocks
+ * @store: the map's snapshots
+ *
+ * Context: as of snapmap_store_read_lock(), which it ends.
+ */
+static inline void snapmap_store_read_unlock(struct snapmap_store *store)
+	__releases(RCU)
+{
+	/*
+	 * Who counts that this reader has left counts that it had entered, and
+	 * writes to blocks behind all that it has read of them; pairs with the
+	 * second barrier in anyone_inside(). A release would be enough, but a
+	 * CPU's counter has none.
+	 */
+	smp_mb();
+	this_cpu_inc(store->readers->left);
+	rcu_read_unlock();
+}
+
+/**
  * snapmap_snapshot_is_revoked() - whether what a pin shows may be anything by now
  * @store: the map's snapshots
  * @version: the pinned version
  *
- * Context: inside rcu_read_lock(): what is false at its beginning holds until
- *	its end.
+ * Context: inside snapmap_store_read_lock(): what is false at its beginning holds
+ *	until its end.
  */
 static inline bool snapmap_snapshot_is_revoked(const struct snapmap_store *store, u64 version)
 {

@@ -128,13 +128,13 @@ static int read_pin(void *data)
 	int bad = 0;
 
 	while (!kthread_should_stop()) {
-		rcu_read_lock();
+		snapmap_store_read_lock(reader->store);
 		if (!snapmap_snapshot_is_revoked(reader->store, version)) {
 			bad += test_store_version_of_all(reader->store, reader->pin->root) !=
 			       version;
 			WRITE_ONCE(reader->looks, reader->looks + 1);
 		}
-		rcu_read_unlock();
+		snapmap_store_read_unlock(reader->store);
 		cond_resched();
 	}
 	return bad;

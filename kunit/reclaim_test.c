@@ -50,8 +50,9 @@ static int commit_large(struct snapmap_store *store, u64 key)
 	return err;
 }
 
-/* A thread inside an RCU read-side critical section. */
+/* A thread inside the store, or, without one, inside RCU alone. */
 struct reader {
+	struct snapmap_store *store;
 	struct task_struct *task;
 	struct completion inside;
 	bool leave;
@@ -64,11 +65,15 @@ static int stay_inside(void *data)
 	struct reader *reader = data;
 
 	rcu_read_lock();
+	if (reader->store)
+		snapmap_store_read_lock(reader->store);
 	complete(&reader->inside);
 	mdelay(reader->stay_ms);
 	while (!reader->stay_ms && !READ_ONCE(reader->leave))
 		cpu_relax();
 	WRITE_ONCE(reader->left, true);
+	if (reader->store)
+		snapmap_store_read_unlock(reader->store);
 	rcu_read_unlock();
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
@@ -76,9 +81,10 @@ static int stay_inside(void *data)
 }
 
 /* Stays for @stay_ms, or, when that is 0, until told to leave. */
-static void reader_start(struct kunit *test, struct reader *reader, unsigned int stay_ms)
+static void reader_start(struct kunit *test, struct reader *reader, struct snapmap_store *store,
+			 unsigned int stay_ms)
 {
-	*reader = (struct reader){ .stay_ms = stay_ms };
+	*reader = (struct reader){ .store = store, .stay_ms = stay_ms };
 	init_completion(&reader->inside);
 	reader->task = kthread_run(stay_inside, reader, "snapmap_reader");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(reader->task));
@@ -102,7 +108,7 @@ static void test_grace_period(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
 	oldest = store->control->oldest;
-	reader_start(test, &reader, 0);
+	reader_start(test, &reader, store, 0);
 	KUNIT_EXPECT_EQ(test, commit(store), 0);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
@@ -117,6 +123,27 @@ static void test_grace_period(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, store->control->oldest, store->version);
 }
 
+/* Promise I: while nobody is inside, no grace period is waited for, and here none can end. */
+static void test_nobody_inside(struct kunit *test)
+{
+	struct snapmap_store *store = test->priv;
+	struct reader other;
+
+	set_quarantine(0, 0);
+	KUNIT_ASSERT_EQ(test, commit(store), 0);
+	reader_start(test, &other, NULL, 0);
+	KUNIT_EXPECT_EQ(test, commit(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+	KUNIT_EXPECT_EQ(test, store->control->oldest, store->version);
+
+	KUNIT_EXPECT_EQ(test, commit(store), 0);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
+	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(other.left));
+	reader_stop(&other);
+}
+
 /* Even in a hurry. */
 static void test_now_waits_for_readers(struct kunit *test)
 {
@@ -124,7 +151,7 @@ static void test_now_waits_for_readers(struct kunit *test)
 	struct reader reader;
 
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
-	reader_start(test, &reader, 300);
+	reader_start(test, &reader, store, 300);
 	KUNIT_EXPECT_EQ(test, commit(store), 0);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_NOW);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(reader.left));
@@ -361,6 +388,7 @@ static void test_discard(struct kunit *test)
 
 static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(test_grace_period),
+	KUNIT_CASE(test_nobody_inside),
 	KUNIT_CASE(test_now_waits_for_readers),
 	KUNIT_CASE(test_quarantine_by_commits),
 	KUNIT_CASE(test_quarantine_by_time),

@@ -197,13 +197,13 @@ static int read_in_loop(void *data)
 	int bad = 0;
 
 	while (!kthread_should_stop()) {
-		rcu_read_lock();
+		snapmap_store_read_lock(store);
 		version = snapmap_snapshot_current(store, &root);
 		if (version > 1 && (test_store_version_of_all(store, root) != version ||
 				    version < seen))
 			bad++;
 		seen = version;
-		rcu_read_unlock();
+		snapmap_store_read_unlock(store);
 		cond_resched();
 	}
 	return bad;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kreader.c - threads of the kernel that read a map under RCU and check it
+ * kreader.c - threads of the kernel that read a map and check it
  *
  * Writers give each of the keys 0 to 7 a new value in each commit: a row of
  * 64-bit words that are the commit's version, and a last one that is a check
@@ -87,9 +87,9 @@ static int read_until_stopped(void *data)
 	while (!kthread_should_stop()) {
 		key = get_random_u32_below(HOT_KEYS);
 		hash = snapmap_hash(map->store.seed, &key, sizeof(key));
-		rcu_read_lock();
+		snapmap_store_read_lock(&map->store);
 		fault = read_under_rcu(key, hash, &seen);
-		rcu_read_unlock();
+		snapmap_store_read_unlock(&map->store);
 		atomic64_inc(&lookups);
 		if (fault) {
 			atomic64_inc(&faults);

@@ -25,6 +25,9 @@ typedef uint64_t u64;
 typedef int64_t s64;
 
 #define __user
+#define __percpu
+#define __acquires(lock)
+#define __releases(lock)
 #define __force
 #define __cold			__attribute__((cold))
 #define likely(x)		__builtin_expect(!!(x), 1)
@@ -34,6 +37,7 @@ typedef int64_t s64;
 #define data_race(x)		(x)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
@@ -172,6 +176,13 @@ static inline void *kvcalloc(size_t n, size_t size, int gfp)
 #define kvfree(p)		  free(p)
 #define kfree(p)		  free(p)
 
+/* What each CPU has a copy of: there is one. */
+#define alloc_percpu_gfp(type, gfp) ((type *)kvcalloc(1, sizeof(type), gfp))
+#define free_percpu(p)		    free(p)
+#define this_cpu_inc(x)		    ((void)++(x))
+#define per_cpu_ptr(p, cpu)	    ((void)(cpu), (p))
+#define for_each_possible_cpu(cpu)  for ((cpu) = 0; (cpu) < 1; (cpu)++)
+
 struct mem_cgroup;
 
 static inline struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg)
@@ -224,7 +235,10 @@ extern u64 shim_now_ns;
 /* RCU: how many grace periods have ended. A cookie is the number to wait for. */
 extern unsigned long shim_grace_periods;
 
-#define start_poll_synchronize_rcu()	   (shim_grace_periods + 1)
+#define rcu_read_lock()			   ((void)0)
+#define rcu_read_unlock()		   ((void)0)
+#define get_state_synchronize_rcu()	   (shim_grace_periods + 1)
+#define start_poll_synchronize_rcu()	   ((void)0)
 #define poll_state_synchronize_rcu(cookie) (shim_grace_periods >= (cookie))
 
 #define synchronize_rcu() ((void)++shim_grace_periods)
