@@ -55,9 +55,9 @@
 /* What a call settles at least: more than most commits retire. */
 #define BUDGET_MIN	1024
 
-unsigned int snapmap_quarantine_ms = 20;
-module_param_named(quarantine_ms, snapmap_quarantine_ms, uint, 0644);
-MODULE_PARM_DESC(quarantine_ms, "time for which retired blocks are not reused, in ms");
+unsigned int snapmap_quarantine_us = 500;
+module_param_named(quarantine_us, snapmap_quarantine_us, uint, 0644);
+MODULE_PARM_DESC(quarantine_us, "time for which retired blocks are not reused, in us");
 
 unsigned int snapmap_quarantine_commits = 16;
 module_param_named(quarantine_commits, snapmap_quarantine_commits, uint, 0644);
@@ -227,12 +227,12 @@ static bool quarantine_over(const struct snapmap_store *store,
 			    const struct snapmap_retired *retired, u64 now)
 {
 	/* The kernel's code for parameters writes them plainly, at any time. */
-	u64 ms = data_race(READ_ONCE(snapmap_quarantine_ms));
+	u64 us = data_race(READ_ONCE(snapmap_quarantine_us));
 	u64 commits = data_race(READ_ONCE(snapmap_quarantine_commits));
 	u64 age = now - retired->published_ns;
 	u64 version = READ_ONCE(store->version);	/* a writer may be publishing */
 
-	if (age < ms * NSEC_PER_MSEC)
+	if (age < us * NSEC_PER_USEC)
 		return false;
 	return version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
 }

@@ -31,7 +31,7 @@ enum snapmap_urgency {
 	SNAPMAP_RECLAIM_NOW,
 };
 
-extern unsigned int snapmap_quarantine_ms;
+extern unsigned int snapmap_quarantine_us;
 extern unsigned int snapmap_quarantine_commits;
 
 void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *retired,

@@ -48,7 +48,7 @@ static const struct snapmap_backing hooked_backing = {
 static void begin_store(struct kunit *test, struct batch *batch)
 {
 	batch->store = test_store_new(test, &hooked_backing, LIMIT);
-	snapmap_quarantine_ms = TEST_FOR_EVER;
+	snapmap_quarantine_us = TEST_FOR_EVER;
 }
 
 static void end_store(struct batch *batch)

@@ -17,7 +17,7 @@ static int commit_test_init(struct kunit *test)
 
 	test->priv = batch;
 	batch->store = test_store_new(test, NULL, 16U << 20);
-	snapmap_quarantine_ms = TEST_FOR_EVER;
+	snapmap_quarantine_us = TEST_FOR_EVER;
 	return 0;
 }
 

@@ -28,9 +28,9 @@ static void reclaim_test_exit(struct kunit *test)
 	test_store_end(test->priv);
 }
 
-static void set_quarantine(unsigned int ms, unsigned int commits)
+static void set_quarantine(unsigned int us, unsigned int commits)
 {
-	snapmap_quarantine_ms = ms;
+	snapmap_quarantine_us = us;
 	snapmap_quarantine_commits = commits;
 }
 
@@ -198,7 +198,7 @@ static void test_quarantine_by_time(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
 
-	set_quarantine(1000000, 0);
+	set_quarantine(1000 * USEC_PER_SEC, 0);
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	synchronize_rcu();

@@ -12,7 +12,7 @@
 #include "store.h"
 
 /* The quarantine's parameters as they were before the test. */
-static unsigned int saved_ms, saved_commits;
+static unsigned int saved_us, saved_commits;
 
 /* A store in a case of its own; nothing of the quarantine is over until it says so. */
 struct snapmap_store *test_store_new(struct kunit *test, const struct snapmap_backing *backing,
@@ -25,7 +25,7 @@ struct snapmap_store *test_store_new(struct kunit *test, const struct snapmap_ba
 		kfree(store);
 		KUNIT_FAIL_AND_ABORT(test, "no store");
 	}
-	saved_ms = snapmap_quarantine_ms;
+	saved_us = snapmap_quarantine_us;
 	saved_commits = snapmap_quarantine_commits;
 	return store;
 }
@@ -36,7 +36,7 @@ void test_store_end(struct snapmap_store *store)
 		return;
 	snapmap_store_exit(store);
 	kfree(store);
-	snapmap_quarantine_ms = saved_ms;
+	snapmap_quarantine_us = saved_us;
 	snapmap_quarantine_commits = saved_commits;
 }
 

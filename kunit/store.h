@@ -11,7 +11,7 @@
 
 #define TEST_KEYS	32
 
-/* For quarantine_ms and quarantine_commits: nothing leaves the quarantine. */
+/* For quarantine_us and quarantine_commits: nothing leaves the quarantine. */
 #define TEST_FOR_EVER	UINT_MAX
 
 struct snapmap_store *test_store_new(struct kunit *test, const struct snapmap_backing *backing,

@@ -3,7 +3,7 @@
  * ages.c - a histogram of how old blocks were when they could be used again
  *
  * Row n of the file counts the blocks that had been retired for 2^(n-1) to
- * 2^n - 1 commits, and for so many milliseconds: "BELOW BY-COMMITS BY-MS".
+ * 2^n - 1 commits, and for so many microseconds: "BELOW BY-COMMITS BY-US".
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -18,7 +18,7 @@
 #define ROWS	32
 
 static atomic64_t by_commits[ROWS];
-static atomic64_t by_ms[ROWS];
+static atomic64_t by_us[ROWS];
 
 static int row_of(u64 age)
 {
@@ -29,7 +29,7 @@ static void count_reuse(void *data, u64 map_id, u64 version, u64 age_commits, u6
 			u64 blocks)
 {
 	atomic64_add(blocks, &by_commits[row_of(age_commits)]);
-	atomic64_add(blocks, &by_ms[row_of(div_u64(age_ns, NSEC_PER_MSEC))]);
+	atomic64_add(blocks, &by_us[row_of(div_u64(age_ns, NSEC_PER_USEC))]);
 }
 
 static int ages_show(struct seq_file *file, void *data)
@@ -38,7 +38,7 @@ static int ages_show(struct seq_file *file, void *data)
 
 	for (row = 0; row < ROWS; row++)
 		seq_printf(file, "%llu %lld %lld\n", 1ULL << row,
-			   (s64)atomic64_read(&by_commits[row]), (s64)atomic64_read(&by_ms[row]));
+			   (s64)atomic64_read(&by_commits[row]), (s64)atomic64_read(&by_us[row]));
 	return 0;
 }
 

@@ -20,8 +20,8 @@
 
 #define BURST 100
 
-/* Retired blocks beyond which a steady stream waits for grace periods to end. */
-#define RETIRED_MOST(keys) (400 + 56 * (keys))
+/* Retired blocks beyond which a steady stream waits for quarantines to end. */
+#define RETIRED_MOST(keys) (2000 + 600 * (keys))
 
 static struct snapmap *map;
 
@@ -163,8 +163,8 @@ double device_commit(const struct scale *scale, void *keys)
 }
 
 /*
- * How long a grace period takes is the system's business: who is faster needs more
- * memory each time. An empty commit retires nothing.
+ * Who makes more commits in the time of a quarantine than before needs more memory. An
+ * empty commit retires nothing.
  */
 static void wait_for_reclaim(struct snapmap_batch *batch, size_t keys)
 {

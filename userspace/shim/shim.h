@@ -229,6 +229,7 @@ extern u64 shim_now_ns;
 
 #define NSEC_PER_SEC	    1000000000ULL
 #define NSEC_PER_MSEC	    1000000ULL
+#define NSEC_PER_USEC	    1000ULL
 #define ktime_get_ns()	    shim_now_ns
 #define ktime_get_real_ns() shim_now_ns
 

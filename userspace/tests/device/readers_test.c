@@ -176,14 +176,14 @@ static void test_killed_readers_leave_no_trace_E(void **state)
  * struct quarantine - the module's parameters, to be put back
  */
 struct quarantine {
-	u64 ms;
+	u64 us;
 	u64 commits;
 };
 
-/* Blocks are reused as soon as a grace period is over. */
+/* Blocks are reused as soon as no reader in the kernel is inside. */
 static void quarantine_off(struct quarantine *old)
 {
-	assert_int_equal(parameter_set("quarantine_ms", 0, &old->ms), 0);
+	assert_int_equal(parameter_set("quarantine_us", 0, &old->us), 0);
 	assert_int_equal(parameter_set("quarantine_commits", 0, &old->commits), 0);
 }
 
@@ -191,7 +191,7 @@ static void quarantine_restore(const struct quarantine *old)
 {
 	u64 now;
 
-	assert_int_equal(parameter_set("quarantine_ms", old->ms, &now), 0);
+	assert_int_equal(parameter_set("quarantine_us", old->us, &now), 0);
 	assert_int_equal(parameter_set("quarantine_commits", old->commits, &now), 0);
 }
 

@@ -82,24 +82,24 @@ bool kernel_has_complained(void)
 void kernel_print_ages(void)
 {
 	FILE *file = fopen(DEBUGFS "ages", "re");
-	u64 below, from = 0, by_commits, by_ms;
+	u64 below, from = 0, by_commits, by_us;
 
 	if (!file)
 		return;
 	printf("how old retired blocks were when they could be used again\n");
-	printf("  %21s  %14s  %14s\n", "age", "in commits", "in ms");
-	while (fscanf(file, "%llu %llu %llu", &below, &by_commits, &by_ms) == 3) {
-		if (by_commits || by_ms)
+	printf("  %21s  %14s  %14s\n", "age", "in commits", "in us");
+	while (fscanf(file, "%llu %llu %llu", &below, &by_commits, &by_us) == 3) {
+		if (by_commits || by_us)
 			printf("  %10llu-%-10llu  %14llu  %14llu\n", from, below - 1, by_commits,
-			       by_ms);
+			       by_us);
 		from = below;
 	}
 	fclose(file);
 }
 
-void kernel_quarantine(unsigned int ms, unsigned int commits)
+void kernel_quarantine(unsigned int us, unsigned int commits)
 {
-	tell(PARAMETERS "quarantine_ms", "%u", ms);
+	tell(PARAMETERS "quarantine_us", "%u", us);
 	tell(PARAMETERS "quarantine_commits", "%u", commits);
 }
 

@@ -139,7 +139,9 @@ static void harass_a_reader(struct torture *torture)
 
 static void change_quarantine(struct torture *torture)
 {
-	static const unsigned int settings[][2] = { { 0, 0 }, { 20, 16 }, { 1, 2 }, { 0, 1 } };
+	static const unsigned int settings[][2] = {
+		{ 0, 0 }, { 500, 64 }, { 20000, 16 }, { 50, 2 }, { 0, 1 }
+	};
 	u32 i = random_below(&torture->rng, ARRAY_SIZE(settings));
 
 	kernel_quarantine(settings[i][0], settings[i][1]);
@@ -232,7 +234,7 @@ static void stop_all(struct torture *torture)
 		end_process(torture, torture->readers[i]);
 	for (i = 0; i < torture->actor_count; i++)
 		end_process(torture, torture->actors[i]);
-	kernel_quarantine(20, 16);
+	kernel_quarantine(500, 16);
 	kernel_fail_allocations(0);
 }
 

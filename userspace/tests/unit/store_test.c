@@ -321,7 +321,8 @@ static void test_overtaken_reader_finds_out(void **state)
 	for (u32 round = 0; round < 2000; round++) {
 		version = snapmap_snapshot_current(store, &root);
 		seen = current;
-		for (u32 commits = random_below(60); commits; commits--) {
+		for (u32 commits = random_below(4 * snapmap_quarantine_commits); commits;
+		     commits--) {
 			random_commit(store, &current, round + 2);
 			shim_grace_periods++;
 			pass_time(random_below(4));
@@ -405,7 +406,7 @@ static void test_quarantine(void **state)
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	assert_int_equal(store->retired_blocks, retired); /* too young */
 
-	pass_time(snapmap_quarantine_ms);
+	shim_now_ns += snapmap_quarantine_us * NSEC_PER_USEC;
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	assert_true(store->retired_blocks < retired);
 	snapmap_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
@@ -600,7 +601,8 @@ static void test_refused_at_the_limit_stays_refused_F_G(void **state)
 
 /*
  * Each commit takes 1 ms. Readers in the kernel come and go so that somebody is always
- * inside, and grace periods last for 1 to 40 commits, in turn.
+ * inside, and grace periods last for 1 to 40 commits, in turn, some of them longer
+ * than the quarantine.
  */
 static void steady_commit(struct snapmap_store *store, u32 keys, u32 round)
 {
@@ -626,9 +628,11 @@ static void steady_commit(struct snapmap_store *store, u32 keys, u32 round)
 /* How many allocations the last 10,000 of 12,000 commits make. */
 static long steady_allocations(struct snapmap_store *store, u32 keys)
 {
+	const unsigned int commits = snapmap_quarantine_commits;
 	const long many = 1L << 40;
 	long count;
 
+	snapmap_quarantine_commits = 16;
 	snapmap_store_read_lock(store);
 	for (u32 round = 0; round < 2000 + MEASURED; round++) {
 		if (round == 2000)
@@ -636,6 +640,7 @@ static long steady_allocations(struct snapmap_store *store, u32 keys)
 		steady_commit(store, keys, round);
 	}
 	snapmap_store_read_unlock(store);
+	snapmap_quarantine_commits = commits;
 	count = many - shim_fail_alloc;
 	shim_fail_alloc = -1;
 	return count;
