@@ -217,8 +217,10 @@ struct snapmap_found {
  * @found: out; may be NULL
  *
  * No lock, no system call, no write to shared memory. Only a caller that was
- * held up for long in the middle of the call tries again (promise D). @buf has
- * no defined content unless the call succeeds.
+ * held up for long in the middle of the call tries again (promise D), and only
+ * one that was overtaken again and again, such as with a long value beside commits
+ * that never pause, pins the version for the length of the call. @buf has no
+ * defined content unless the call succeeds.
  *
  * Return: 0; -ENOENT; -ERANGE when the value is longer than @cap; -EMSGSIZE
  * when no key has that length.

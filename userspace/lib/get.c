@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 
+#include "attempt.h"
 #include "barrier.h"
 #include "map.h"
 
@@ -53,18 +54,18 @@ static __cold int get_any(const struct snapmap *map, const void *key, size_t key
 			  size_t cap, struct snapmap_found *found)
 {
 	const struct snapmap_view *view = &map->mapping->view;
-	const struct snapmap_control *control = snapmap_view_control(view);
 	u64 hash = snapmap_view_hash(view, key, key_len);
+	struct snapmap_attempt attempt = { .laps = 0 };
 	struct snapmap_found local;
-	u64 root;
 	int err;
 
 	if (!found)
 		found = &local;
 	do {
-		found->version = snapmap_live_begin(control, &root);
-		err = get_at(view, root, hash, key, key_len, buf, cap, found);
-	} while (!snapmap_live_intact(control, found->version));
+		snapmap_attempt_begin(map, &attempt);
+		err = get_at(view, attempt.root, hash, key, key_len, buf, cap, found);
+	} while (!snapmap_attempt_counts(map, &attempt));
+	found->version = attempt.version;
 	return err;
 }
 
@@ -340,16 +341,14 @@ static size_t query_all(const struct snapmap_view *view, u64 root, struct snapma
 size_t snapmap_get_many(const struct snapmap *map, struct snapmap_query *queries, size_t count,
 			uint64_t *version)
 {
-	const struct snapmap_view *view = &map->mapping->view;
-	const struct snapmap_control *control = snapmap_view_control(view);
+	struct snapmap_attempt attempt = { .laps = 0 };
 	size_t found;
-	u64 root, now;
 
 	do {
-		now = snapmap_live_begin(control, &root);
-		found = query_all(view, root, queries, count);
-	} while (!snapmap_live_intact(control, now));
+		snapmap_attempt_begin(map, &attempt);
+		found = query_all(&map->mapping->view, attempt.root, queries, count);
+	} while (!snapmap_attempt_counts(map, &attempt));
 	if (version)
-		*version = now;
+		*version = attempt.version;
 	return found;
 }

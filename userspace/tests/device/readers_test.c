@@ -233,6 +233,52 @@ static void test_overtaken_readers_find_out_A_D_H(void **state)
 	play_end(&play, err);
 }
 
+/* Commits without pause, so that what a look-up reads is reused while it reads. */
+static void commit_until_stopped(const struct fixture *map, struct stage *stage)
+{
+	while (!atomic_load(&stage->stop))
+		if (put_string(map->fd, "short", "value"))
+			_exit(1);
+	_exit(0);
+}
+
+#define LOOKUPS 100
+
+/* The longest value there can be takes longer than many commits, and comes whole. */
+static void test_overtaken_again_and_again_D(void **state)
+{
+	static u64 words[SNAPMAP_VALUE_MAX / 8], got[SNAPMAP_VALUE_MAX / 8];
+	struct fixture *map = *state;
+	struct stage *stage = stage_new();
+	struct snapmap_found found;
+	struct quarantine old;
+	struct snapmap *reader;
+	int i, status;
+	u64 version;
+	pid_t pid;
+
+	assert_non_null(stage);
+	value_make(words, 0, 2, ARRAY_SIZE(words));
+	assert_int_equal(put_bytes(map->fd, "long", words, sizeof(words)), 0);
+	assert_int_equal(snapmap_open(map->name, O_RDONLY, &reader), 0);
+	quarantine_off(&old);
+	pid = child_start();
+	if (!pid)
+		commit_until_stopped(map, stage);
+	for (i = 0; i < LOOKUPS; i++) {
+		memset(got, 0, sizeof(got));
+		assert_int_equal(snapmap_get(reader, "long", 4, got, sizeof(got), &found), 0);
+		assert_int_equal(found.value_len, sizeof(got));
+		assert_true(value_is_whole(got, sizeof(got), 0, &version));
+	}
+	atomic_store(&stage->stop, 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	quarantine_restore(&old);
+	assert_int_equal(status, 0);
+	snapmap_close(reader);
+	stage_free(stage);
+}
+
 /* ------------------------------------------------------------- stopped readers */
 
 /* Readers that never go on hold nothing up but what they have pinned. */
@@ -256,6 +302,7 @@ static const struct CMUnitTest tests[] = {
 	map_test(test_readers_beside_a_writer_A_B_C_D),
 	map_test(test_killed_readers_leave_no_trace_E),
 	map_test(test_overtaken_readers_find_out_A_D_H),
+	map_test(test_overtaken_again_and_again_D),
 	map_test(test_stopped_readers_block_nobody_E),
 	cmocka_unit_test(test_nothing_is_left_G),
 };

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * attempt_test.c - look-ups that are overtaken again and again, in a hand-made image
+ *
+ * ioctl() and close() are this file's: a kernel that says that whatever is read has
+ * been reused, for as long as a test likes. No module is needed.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Needs what is above. */
+#include <cmocka.h>
+
+#include "../../lib/attempt.h"
+#include "image.h"
+
+#define MAP_FD 1000 /* none that is open */
+#define PIN_FD 1001
+
+static struct image image;
+
+static struct {
+	struct snapmap map;
+	int pins;	 /* that have been asked for */
+	int open;	 /* at the moment */
+	int refuse;	 /* so many of them */
+	int refuse_info; /* so many times */
+	int revoke;	 /* so many of them, when they have been opened */
+} kernel;
+
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_close(int fd);
+
+static struct snapmap_control *control(void)
+{
+	return (void *)image.bytes;
+}
+
+/* Of the current version, so that all that is read has been overtaken. */
+static void overtake(bool always)
+{
+	control()->oldest = IMAGE_VERSION + always;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	image_make(&image);
+	control()->version = IMAGE_VERSION;
+	control()->root[IMAGE_VERSION & 1] = image.snapshot.root;
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.map = (struct snapmap){ .fd = MAP_FD, .mapping = &image.mapping };
+	overtake(true);
+	return 0;
+}
+
+/* ------------------------------------------------------------- the kernel's side */
+
+static int failed(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* When all have been refused, whoever reads is overtaken no more. */
+static int ioctl_pin(const struct snapmap_pin *pin)
+{
+	assert_int_equal(pin->version, 0);
+	kernel.pins++;
+	if (kernel.refuse) {
+		overtake(--kernel.refuse);
+		return failed(EMFILE);
+	}
+	assert_int_equal(kernel.open, 0);
+	kernel.open = 1;
+	return PIN_FD;
+}
+
+static int ioctl_info(struct snapmap_info *info)
+{
+	if (kernel.refuse_info) {
+		kernel.refuse_info--;
+		return failed(ESTALE);
+	}
+	info->header.version = IMAGE_VERSION;
+	info->root = image.snapshot.root;
+	control()->revoked = kernel.revoke ? IMAGE_VERSION + 1 : 0;
+	kernel.revoke -= kernel.revoke > 0;
+	return 0;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (request == SNAPMAP_IOC_PIN) {
+		assert_int_equal(fd, MAP_FD);
+		return ioctl_pin(arg);
+	}
+	assert_int_equal(request, SNAPMAP_IOC_INFO);
+	assert_int_equal(fd, PIN_FD);
+	return ioctl_info(arg);
+}
+
+int __wrap_close(int fd)
+{
+	assert_int_equal(fd, PIN_FD);
+	assert_int_equal(kernel.open, 1);
+	kernel.open = 0;
+	return 0;
+}
+
+/* ------------------------------------------------------------- the tests */
+
+static void assert_value(u32 n, const char *value, size_t len)
+{
+	assert_int_equal(len, image_value_len(n));
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(value[i], 'a' + n % 26);
+}
+
+/* One by one; returns how many there are. */
+static int get_all(void)
+{
+	struct snapmap_found found;
+	static char value[2048];
+	char key[32];
+	u32 n, len;
+
+	for (n = 0; n < IMAGE_ENTRIES; n++) {
+		len = image_key(n, key);
+		assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found),
+				 0);
+		assert_value(n, value, found.value_len);
+		assert_int_equal(found.version, IMAGE_VERSION);
+	}
+	assert_int_equal(snapmap_get(&kernel.map, "none", 4, value, sizeof(value), NULL), -ENOENT);
+	assert_int_equal(kernel.open, 0);
+	return (int)n + 1;
+}
+
+static void get_many(void)
+{
+	static char keys[IMAGE_ENTRIES][32], values[IMAGE_ENTRIES][2048];
+	static struct snapmap_query queries[IMAGE_ENTRIES];
+	uint64_t version = 0;
+	u32 n;
+
+	for (n = 0; n < IMAGE_ENTRIES; n++) {
+		queries[n] = (struct snapmap_query){ .key = keys[n],
+						     .key_len = image_key(n, keys[n]),
+						     .buf = values[n],
+						     .cap = sizeof(values[n]) };
+	}
+	assert_int_equal(snapmap_get_many(&kernel.map, queries, n, &version), n);
+	assert_int_equal(version, IMAGE_VERSION);
+	for (n = 0; n < IMAGE_ENTRIES; n++)
+		assert_value(n, values[n], queries[n].value_len);
+	assert_int_equal(kernel.open, 0);
+}
+
+/* Promise D: while each attempt is overtaken, a pin gives what there is. */
+static void test_always_overtaken_D(void **state)
+{
+	int lookups = get_all();
+
+	(void)state;
+	assert_int_equal(kernel.pins, lookups);
+	get_many();
+	assert_int_equal(kernel.pins, lookups + 1);
+}
+
+static void test_never_overtaken_takes_no_pin(void **state)
+{
+	(void)state;
+	overtake(false);
+	get_all();
+	get_many();
+	assert_int_equal(kernel.pins, 0);
+}
+
+/* What has been read of a pin that was revoked meanwhile does not count. */
+static void test_revoked(void **state)
+{
+	int lookups;
+
+	(void)state;
+	kernel.revoke = 3;
+	get_many();
+	assert_int_equal(kernel.pins, 3 + 1);
+	kernel.revoke = 3;
+	lookups = get_all();
+	assert_int_equal(kernel.pins, 3 + 1 + 3 + lookups);
+}
+
+/* Without a pin it tries again as before. */
+static void test_no_pin(void **state)
+{
+	(void)state;
+	kernel.refuse = 5;
+	get_many();
+	assert_int_equal(kernel.pins, 5);
+	overtake(true);
+	kernel.refuse = 5;
+	get_all();
+	assert_int_equal(kernel.pins, 10);
+}
+
+/* A pin that does not say what it shows is none, and is given back. */
+static void test_no_info(void **state)
+{
+	(void)state;
+	kernel.refuse_info = 2;
+	get_many();
+	assert_int_equal(kernel.pins, 3);
+	assert_int_equal(kernel.refuse_info, 0);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup(test_always_overtaken_D, setup),
+	cmocka_unit_test_setup(test_never_overtaken_takes_no_pin, setup),
+	cmocka_unit_test_setup(test_revoked, setup),
+	cmocka_unit_test_setup(test_no_pin, setup),
+	cmocka_unit_test_setup(test_no_info, setup),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests_name("attempt", tests, NULL, NULL);
+}
