@@ -29,8 +29,8 @@ the right answers.
 
 snapmap is compiled as it ships (-O2): the module's own files for table, arena and commits, with a shim for the kernel,
 over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device. A commit is
-what the ioctl does without the system call; grace periods end every 10 ms. *snapmap* has pages of 4 KiB, *snapmap-huge*
-pages of 2 MiB. The peers are compiled for this very machine (-O3 -march=native).
+what the ioctl does without the system call; nobody reads in the kernel, so no grace period of RCU is waited for.
+*snapmap* has pages of 4 KiB, *snapmap-huge* pages of 2 MiB. The peers are compiled for this very machine (-O3 -march=native).
 
 - *absl*: Abseil's flat_hash_map without any synchronisation, the bound for a table in one process
 - *lmdb*: LMDB, NOSYNC and WRITEMAP on tmpfs, loaded in order of keys; one long read transaction, or (*lmdb-renew*) renewed for each get.

@@ -3,8 +3,8 @@
  * snapmap_store.c - the module's own table, arena and commit code over a memfd
  *
  * The arena's chunks lie at their own offsets in one large mapping of the memfd, which takes
- * address space and no memory until a chunk is used. Readers map the memfd again. The kernel's
- * time is the real one, and a grace period of RCU ends every ten milliseconds.
+ * address space and no memory until a chunk is used. Readers map the memfd again, so nobody reads in
+ * the kernel, and no grace period of RCU is waited for. The kernel's time is the real one.
  */
 #include "snapmap_store.h"
 
@@ -18,8 +18,7 @@
 #include "../kmod/snapshot.h"
 #include "snapmap_blocks.h"
 
-#define GRACE_PERIOD_NS (10 * NSEC_PER_MSEC)
-#define HUGE_PAGE	((size_t)2 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -89,13 +88,11 @@ static void pass_time(const struct bench_store *store)
 
 	if (store->pace_ns) {
 		shim_now_ns += store->pace_ns;
-		shim_grace_periods = shim_now_ns / GRACE_PERIOD_NS;
 		return;
 	}
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	shim_now_ns = (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
-	shim_grace_periods = shim_now_ns / GRACE_PERIOD_NS;
 }
 
 /* Address space for @span bytes, aligned to a huge page, with the memfd in it. */
@@ -162,7 +159,6 @@ struct bench_store *bench_store_new(uint64_t limit, int huge)
  */
 void bench_store_free(struct bench_store *store)
 {
-	shim_grace_periods += 2;
 	snapmap_store_exit(&store->store);
 	close(store->fd);
 	munmap(store->base, ALIGN(store->store.arena.limit, HUGE_PAGE) * 4 + HUGE_PAGE);
