@@ -238,7 +238,8 @@ static __always_inline bool snapmap_hit_fill(const struct snapmap_view *view,
 		return true;
 	if (!(value_len & SNAPMAP_ENTRY_EXTERNAL))
 		return false;
-	hit->value = snapmap_extern_value(view, (const void *)value_at, end, hit->value_len);
+	hit->value = snapmap_extern_value(view, (const struct snapmap_extern *)value_at, end,
+					  hit->value_len);
 	return hit->value;
 }
 
@@ -269,7 +270,7 @@ static __always_inline bool snapmap_entry_is(const struct snapmap_leaf *leaf, u3
 
 	return snapmap_value_at(entry, key_len) <= snapmap_leaf_end(leaf) &&
 	       READ_ONCE(entry->key_len) == key_len &&
-	       snapmap_key_equal((const u8 *)(entry + 1), key, key_len);
+	       snapmap_key_equal((const u8 *)(entry + 1), (const u8 *)key, key_len);
 }
 
 /**

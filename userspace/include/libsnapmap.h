@@ -229,6 +229,22 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 		struct snapmap_found *found);
 
 /**
+ * snapmap_mapped() - where a map is mapped
+ * @map: the map
+ * @layout_version: SNAPMAP_LAYOUT_VERSION that the caller was compiled with
+ * @base: out: the control page
+ * @bytes: out: length of the mapping
+ *
+ * For snapmap_inline.h, and others that read the bytes themselves. What they must
+ * check is written in <linux/snapmap_layout.h>. The mapping stays until the map is
+ * closed.
+ *
+ * Return: 0; -EPROTONOSUPPORT when the map has another layout.
+ */
+int snapmap_mapped(const struct snapmap *map, uint32_t layout_version, const void **base,
+		   uint64_t *bytes);
+
+/**
  * struct snapmap_query - one of many look-ups
  * @key: the key
  * @key_len: its length

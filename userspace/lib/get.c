@@ -2,29 +2,17 @@
 /*
  * get.c - looking up in the current snapshot, by the live protocol
  *
- * The value is copied out before the snapshot is known to have been intact, and
- * counts only when it proves to have been (promises A and B). Until then every
- * byte may be anything; lookup.h bounds what it reads, and so the copy.
- *
- * A single look-up in a large table waits for memory once, for the entry, and
- * mostly not for the tags before, which are in some cache. Meanwhile the next ones
- * begin, the more of them the fewer instructions each has: so the likely case is a
- * straight line, without calls, and all others begin anew. For keys of 8 and of 16
- * bytes (numbers, addresses, UUIDs, digests) the compiler makes a copy of it in which
- * it knows the length. Many look-ups at once wait together: each step is taken for
- * all keys of a group before the next one, and asks for the memory that the next one
+ * The likely case is in live.h; here are all others. For keys of 8 and of 16 bytes
+ * (numbers, addresses, UUIDs, digests) the compiler makes a copy of the likely case in
+ * which it knows the length. Many look-ups at once wait for memory together: each step
+ * is taken for all keys of a group before the next one, and asks for what the next one
  * needs.
  */
 #include <errno.h>
 
 #include "attempt.h"
-#include "barrier.h"
+#include "live.h"
 #include "map.h"
-
-static bool key_len_valid(size_t key_len)
-{
-	return key_len && key_len <= SNAPMAP_KEY_MAX;
-}
 
 static int copy_out(const struct snapmap_hit *hit, void *buf, size_t cap,
 		    struct snapmap_found *found)
@@ -69,92 +57,15 @@ static __cold int get_any(const struct snapmap *map, const void *key, size_t key
 	return err;
 }
 
-/* As memcpy() does, but without a call for what lies in a leaf. */
-static __always_inline void copy_value(u8 *to, const u8 *from, size_t len)
-{
-	size_t at;
-
-	if (likely(len >= 16 && len <= 32)) {
-		memcpy(to, from, 16);
-		memcpy(to + len - 16, from + len - 16, 16);
-	} else if (len >= 16) {
-		for (at = 0; at + 16 < len; at += 16)
-			memcpy(to + at, from + at, 16);
-		memcpy(to + len - 16, from + len - 16, 16);
-	} else if (len >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + len - 8, from + len - 8, 8);
-	} else {
-		for (at = 0; at < len; at++)
-			to[at] = from[at];
-	}
-}
-
-/*
- * Copies out the value of the entry at @granule, the first of those that @mask tells
- * of. Returns -EAGAIN in the less likely cases: another entry may be the one, the
- * value does not lie in the leaf, or is too long.
- */
-static __always_inline int get_first(const struct snapmap_leaf *leaf, u64 mask, u32 granule,
-				     const void *key, u32 key_len, void *buf, size_t cap,
-				     struct snapmap_found *found)
-{
-	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
-	const u8 *value = snapmap_value_at(entry, key_len);
-	u32 value_len;
-
-	/* A key may be compared with what lies behind the leaf; the value tells that it does. */
-	if (!likely(READ_ONCE(entry->key_len) == key_len) ||
-	    !likely(snapmap_key_equal((const u8 *)(entry + 1), key, key_len)))
-		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
-	value_len = READ_ONCE(entry->value_len);
-	if (!likely(value_len <= snapmap_leaf_end(leaf) - value) || !likely(value_len <= cap))
-		return -EAGAIN;
-	copy_value(buf, value, value_len);
-	if (found) {
-		found->value_len = value_len;
-		found->entry_version = READ_ONCE(entry->version);
-	}
-	return 0;
-}
-
-static __always_inline int get_likely(const struct snapmap_view *view, u64 root, u64 hash,
-				      const void *key, u32 key_len, void *buf, size_t cap,
-				      struct snapmap_found *found)
-{
-	struct snapmap_leaf leaf;
-	u64 mask;
-	u32 home;
-
-	if (!snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
-		return -ENOENT;
-	home = snapmap_leaf_home(&leaf, hash);
-	snapmap_leaf_prefetch(&leaf, home);
-	mask = snapmap_leaf_match(&leaf, home, hash);
-	if (!mask)
-		return -ENOENT;
-	return get_first(&leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf, cap,
-			 found);
-}
-
 static __always_inline int get_live(const struct snapmap *map, const void *key, size_t key_len,
 				    void *buf, size_t cap, struct snapmap_found *found)
 {
-	const struct snapmap_view *view = &map->mapping->view;
-	const struct snapmap_control *control = snapmap_view_control(view);
-	u64 hash, version, root;
 	int err;
 
-	if (!key_len_valid(key_len))
+	if (!snapmap_key_len_valid(key_len))
 		return -EMSGSIZE;
-	hash = snapmap_view_hash(view, key, key_len);
-	version = snapmap_live_begin(control, &root);
-	err = get_likely(view, root, hash, key, key_len, buf, cap, found);
-	if (!likely(err != -EAGAIN) || !likely(snapmap_live_intact(control, version)))
-		return get_any(map, key, key_len, buf, cap, found);
-	if (found)
-		found->version = version;
-	return err;
+	err = snapmap_get_live(&map->mapping->view, key, key_len, buf, cap, found);
+	return likely(err != -EAGAIN) ? err : get_any(map, key, key_len, buf, cap, found);
 }
 
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
@@ -204,7 +115,7 @@ static __always_inline void find_leaf(const struct snapmap_view *view, u64 root,
 				      struct probe *probe)
 {
 	probe->mask = 0;
-	if (!key_len_valid(len_of(query, len)))
+	if (!snapmap_key_len_valid(len_of(query, len)))
 		return;
 	probe->hash = snapmap_view_hash(view, query->key, len_of(query, len));
 	if (!snapmap_leaf_at(view, snapmap_walk(view, root, probe->hash), &probe->leaf))
@@ -250,11 +161,11 @@ static __always_inline bool query_found(const struct snapmap_view *view, u64 roo
 	struct snapmap_found found;
 	int err = -ENOENT;
 
-	if (!key_len_valid(len_of(query, len)))
+	if (!snapmap_key_len_valid(len_of(query, len)))
 		err = -EMSGSIZE;
 	else if (probe->mask)
-		err = get_first(&probe->leaf, probe->mask, probe->granule, query->key,
-				len_of(query, len), query->buf, query->cap, &found);
+		err = snapmap_get_first(&probe->leaf, probe->mask, probe->granule, query->key,
+					len_of(query, len), query->buf, query->cap, &found);
 	return answer(view, root, probe->hash, err, &found, query);
 }
 
@@ -294,15 +205,16 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 	for (i = 0; i < count; i++) {
 		query = &queries[i];
 		hash[i] = 0;
-		if (key_len_valid(len_of(query, len)))
+		if (snapmap_key_len_valid(len_of(query, len)))
 			hash[i] = snapmap_view_hash(view, query->key, len_of(query, len));
 	}
 	for (i = 0; i < count; i++) {
 		query = &queries[i];
 		err = -EMSGSIZE;
-		if (key_len_valid(len_of(query, len)))
-			err = get_likely(view, root, hash[i], query->key, len_of(query, len),
-					 query->buf, query->cap, &found);
+		if (snapmap_key_len_valid(len_of(query, len)))
+			err = snapmap_get_likely(view, root, hash[i], query->key,
+						 len_of(query, len), query->buf, query->cap,
+						 &found);
 		matched += answer(view, root, hash[i], err, &found, query);
 	}
 	return matched;

@@ -110,6 +110,16 @@ int snapmap_fd(const struct snapmap *map)
 	return map->fd;
 }
 
+int snapmap_mapped(const struct snapmap *map, uint32_t layout_version, const void **base,
+		   uint64_t *bytes)
+{
+	if (layout_version != snapmap_map_control(map)->layout_version)
+		return -EPROTONOSUPPORT;
+	*base = map->mapping->view.base;
+	*bytes = map->mapping->view.bytes;
+	return 0;
+}
+
 uint64_t snapmap_version(const struct snapmap *map)
 {
 	return snapmap_live_version(snapmap_map_control(map));

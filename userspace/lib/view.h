@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#ifndef SNAPMAP_INLINE
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+#endif
 
 /* As the kernel has them. */
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -47,10 +49,10 @@ static inline const struct snapmap_control *snapmap_view_control(const struct sn
 static inline struct snapmap_view snapmap_view_of(const void *base, u64 blocks)
 {
 	const u64 without = SNAPMAP_CONTROL_BLOCKS + SNAPMAP_LAST_BLOCKS;
-	const struct snapmap_control *control = base;
+	const struct snapmap_control *control = (const struct snapmap_control *)base;
 
 	return (struct snapmap_view){
-		.base = base,
+		.base = (const u8 *)base,
 		.bytes = blocks << SNAPMAP_BLOCK_SHIFT,
 		.leaf_blocks = blocks > without ? blocks - without : 0,
 		.seed = snapmap_hash_seed(control->hash_seed),

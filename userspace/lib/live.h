@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * live.h - the likely case of a look-up in the current snapshot
+ *
+ * The first entry with the key's tag has the key, its value lies in the leaf and fits,
+ * and nothing of it was reused meanwhile. That is one straight line without calls: a
+ * look-up in a large table waits for memory once, for the entry, and the fewer
+ * instructions it has, the more of the next ones begin meanwhile. All other cases
+ * begin anew (get.c).
+ *
+ * The value is copied out before the snapshot is known to have been intact, and
+ * counts only when it proves to have been (promises A and B). Until then every byte
+ * may be anything.
+ *
+ * get.c compiles it, and so do programs that include snapmap_inline.h.
+ */
+#ifndef SNAPMAP_LIVE_H
+#define SNAPMAP_LIVE_H
+
+#include <errno.h>
+
+#include "barrier.h"
+
+static inline bool snapmap_key_len_valid(size_t key_len)
+{
+	return key_len && key_len <= SNAPMAP_KEY_MAX;
+}
+
+/* As memcpy() does, but without a call for what lies in a leaf. */
+static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t len)
+{
+	size_t at;
+
+	if (likely(len >= 16 && len <= 32)) {
+		memcpy(to, from, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 16) {
+		for (at = 0; at + 16 < len; at += 16)
+			memcpy(to + at, from + at, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	} else {
+		for (at = 0; at < len; at++)
+			to[at] = from[at];
+	}
+}
+
+/*
+ * Copies out the value of the entry at @granule, the first of those that @mask tells
+ * of. Returns -EAGAIN in the less likely cases: another entry may be the one, the
+ * value does not lie in the leaf, or is too long.
+ */
+static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u64 mask, u32 granule,
+					     const void *key, u32 key_len, void *buf, size_t cap,
+					     struct snapmap_found *found)
+{
+	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
+	const u8 *value = snapmap_value_at(entry, key_len);
+	u32 value_len;
+
+	/* A key may be compared with what lies behind the leaf; the value tells that it does. */
+	if (!likely(READ_ONCE(entry->key_len) == key_len) ||
+	    !likely(snapmap_key_equal((const u8 *)(entry + 1), (const u8 *)key, key_len)))
+		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
+	value_len = READ_ONCE(entry->value_len);
+	if (!likely(value_len <= snapmap_leaf_end(leaf) - value) || !likely(value_len <= cap))
+		return -EAGAIN;
+	snapmap_copy_value((u8 *)buf, value, value_len);
+	if (found) {
+		found->value_len = value_len;
+		found->entry_version = READ_ONCE(entry->version);
+	}
+	return 0;
+}
+
+/* In a version that is known. */
+static __always_inline int snapmap_get_likely(const struct snapmap_view *view, u64 root, u64 hash,
+					      const void *key, u32 key_len, void *buf, size_t cap,
+					      struct snapmap_found *found)
+{
+	struct snapmap_leaf leaf;
+	u64 mask;
+	u32 home;
+
+	if (!snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
+		return -ENOENT;
+	home = snapmap_leaf_home(&leaf, hash);
+	snapmap_leaf_prefetch(&leaf, home);
+	mask = snapmap_leaf_match(&leaf, home, hash);
+	if (!mask)
+		return -ENOENT;
+	return snapmap_get_first(&leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf,
+				 cap, found);
+}
+
+/**
+ * snapmap_get_live() - look a key up in the current snapshot
+ * @view: the map's mapping
+ * @key: the key
+ * @key_len: its length, valid; best one that the compiler knows
+ * @buf: where the value goes; holds anything after a failure
+ * @cap: bytes that @buf holds
+ * @found: out: as of snapmap_get(); may be NULL
+ *
+ * Return: 0, -ENOENT; -EAGAIN when it is not the likely case.
+ */
+static __always_inline int snapmap_get_live(const struct snapmap_view *view, const void *key,
+					    size_t key_len, void *buf, size_t cap,
+					    struct snapmap_found *found)
+{
+	const struct snapmap_control *control = snapmap_view_control(view);
+	u64 hash = snapmap_view_hash(view, key, key_len);
+	u64 version, root;
+	int err;
+
+	version = snapmap_live_begin(control, &root);
+	err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
+	if (!likely(snapmap_live_intact(control, version)))
+		return -EAGAIN;
+	if (found)
+		found->version = version;
+	return err;
+}
+
+#endif /* SNAPMAP_LIVE_H */
