@@ -5,8 +5,8 @@ import os
 import subprocess
 
 COLOURS = {
-    'snapmap': '#c0392b', 'snapmap-huge': '#e67e22', 'absl': '#2c3e50', 'lmdb': '#2980b9',
-    'lmdb-renew': '#2980b9', 'lfht-qsbr': '#8e44ad', 'glib': '#7f8c8d', 'cdb': '#16a085',
+    'snapmap': '#c0392b', 'snapmap-huge': '#e67e22', 'snapmap-inline': '#f1948a', 'absl': '#2c3e50',
+    'lmdb': '#2980b9', 'lmdb-renew': '#2980b9', 'lfht-qsbr': '#8e44ad', 'glib': '#7f8c8d', 'cdb': '#16a085',
     'bpf-hash': '#d4ac0d', 'go-sync': '#27ae60', 'go-rwmutex': '#52be80', 'rcu-absl': '#5d6d7e',
     'limit-1': '#bbbbbb',
 }

@@ -30,7 +30,8 @@ the right answers.
 snapmap is compiled as it ships (-O2): the module's own files for table, arena and commits, with a shim for the kernel,
 over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device. A commit is
 what the ioctl does without the system call; nobody reads in the kernel, so no grace period of RCU is waited for.
-*snapmap* has pages of 4 KiB, *snapmap-huge* pages of 2 MiB. The peers are compiled for this very machine (-O3 -march=native).
+*snapmap* has pages of 4 KiB, *snapmap-huge* pages of 2 MiB. *snapmap-inline* is a program with look-ups compiled in
+(``snapmap_inline.h``), on pages of 2 MiB. It and the peers are compiled for this very machine (-O3 -march=native).
 
 - *absl*: Abseil's flat_hash_map without any synchronisation, the bound for a table in one process
 - *lmdb*: LMDB, NOSYNC and WRITEMAP on tmpfs, loaded in order of keys; one long read transaction, or (*lmdb-renew*) renewed for each get.
@@ -114,8 +115,8 @@ def by_size(results, place, sizes, spread='uniform'):
 
 def targets(results):
     """What is to be reached, and what is."""
-    rows = [['target', 'at', '4 KiB pages', '', '2 MiB pages', '']]
-    measures = [Measure(results, name) for name in ('snapmap', 'snapmap-huge')]
+    rows = [['target', 'at', '4 KiB pages', '', '2 MiB pages', '', 'compiled in', '']]
+    measures = [Measure(results, name) for name in ('snapmap', 'snapmap-huge', 'snapmap-inline')]
     for target in TARGETS:
         row = [target.what, f'{"<=" if target.at_most else ">="} {target.limit:.2f}']
         for measure in measures:

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * peer_snapmap.cc - snapmap: the module's code writes, the library as it ships reads
+ * peer_snapmap.cc - snapmap: the module's code writes, the library as it ships reads, or the
+ * part of it that is compiled into programs
  */
+#include <snapmap_inline.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -108,6 +111,29 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 	const struct snapmap *reader_ = nullptr;
 };
 
+/* Look-ups by snapmap_inline.h; everything else is as it is without. */
+template <class K> class SnapmapInline : public Reading<SnapmapInline<K>, K>
+{
+      public:
+	void load(const Data<K> &data) override
+	{
+		map_ = std::make_unique<SnapmapMap>(data.raw_bytes(), true);
+		map_->replace(data);
+		if (snapmap_inline_open(map_->reader(), &reader_))
+			throw std::runtime_error("another layout");
+	}
+
+	bool get(const K &key, Value &value)
+	{
+		return !snapmap_inline_get(&reader_, key.data(), key.size(), &value, sizeof(value),
+					   nullptr);
+	}
+
+      private:
+	std::unique_ptr<SnapmapMap> map_;
+	struct snapmap_inline reader_;
+};
+
 } // namespace
 
 template <class K> std::unique_ptr<Peer<K>> make_snapmap()
@@ -120,9 +146,16 @@ template <class K> std::unique_ptr<Peer<K>> make_snapmap_huge()
 	return std::make_unique<Snapmap<K, true>>();
 }
 
+template <class K> std::unique_ptr<Peer<K>> make_snapmap_inline()
+{
+	return std::make_unique<SnapmapInline<K>>();
+}
+
 template std::unique_ptr<Peer<Key16>> make_snapmap();
 template std::unique_ptr<Peer<KeyText>> make_snapmap();
 template std::unique_ptr<Peer<Key16>> make_snapmap_huge();
 template std::unique_ptr<Peer<KeyText>> make_snapmap_huge();
+template std::unique_ptr<Peer<Key16>> make_snapmap_inline();
+template std::unique_ptr<Peer<KeyText>> make_snapmap_inline();
 
 } // namespace bench

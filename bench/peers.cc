@@ -22,6 +22,8 @@ const std::vector<PeerKind> &peer_kinds()
 		     make_snapmap),
 		PEER("snapmap-huge", "snapmap_get() over an arena of 2 MiB pages", any, all,
 		     make_snapmap_huge),
+		PEER("snapmap-inline", "snapmap_inline_get() over an arena of 2 MiB pages", any,
+		     reading, make_snapmap_inline),
 		PEER("absl", "Abseil's flat_hash_map, unsynchronised", any,
 		     reading | committing | replacing | sized, make_absl),
 		PEER("lmdb", "LMDB, one long read transaction", any, reading, make_lmdb),

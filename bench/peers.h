@@ -56,6 +56,7 @@ const std::vector<PeerKind> &peer_kinds();
 /* One function for each peer, in its own file. */
 template <class K> std::unique_ptr<Peer<K>> make_snapmap();
 template <class K> std::unique_ptr<Peer<K>> make_snapmap_huge();
+template <class K> std::unique_ptr<Peer<K>> make_snapmap_inline();
 template <class K> std::unique_ptr<Peer<K>> make_absl();
 template <class K> std::unique_ptr<Peer<K>> make_lmdb();
 template <class K> std::unique_ptr<Peer<K>> make_lmdb_renew();
