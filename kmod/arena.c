@@ -53,18 +53,6 @@ static struct snapmap_group *group_of(struct snapmap_arena *arena, u32 group)
 	return &chunk->groups[group - (chunk->first >> SNAPMAP_GROUP_SHIFT)];
 }
 
-/**
- * snapmap_arena_run() - what is known of a run in use
- * @arena: the arena
- * @block: first block of the run
- */
-struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block)
-{
-	struct snapmap_chunk *chunk = chunk_of(arena, block);
-
-	return &chunk->runs[block - chunk->first];
-}
-
 /* First blocks of every run of @blocks zero bits of @used, as a mask. */
 static u64 free_runs(u64 used, u32 blocks)
 {
@@ -547,16 +535,17 @@ void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 	mark_run(arena, block, snapmap_arena_run(arena, block)->blocks, false);
 }
 
-static void note_first(struct snapmap_runlist *list, u32 block)
+/* Links @block behind the last run of the lane that is @behind the first run's. */
+static void lane_append(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 behind,
+			u32 block, u32 tail)
 {
-	u32 i;
+	u32 lane = (list->lane + behind) % SNAPMAP_RUNLIST_LANES;
 
-	for (i = 0; i < ARRAY_SIZE(list->first); i++) {
-		if (list->first[i])
-			continue;
-		list->first[i] = block;
-		return;
-	}
+	if (list->head[lane])
+		snapmap_arena_run(arena, list->tail[lane])->next = block;
+	else
+		list->head[lane] = block;
+	list->tail[lane] = tail;
 }
 
 /**
@@ -570,32 +559,24 @@ void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *li
 	struct snapmap_run *run = snapmap_arena_run(arena, block);
 
 	run->next = 0;
-	if (list->head) {
-		snapmap_arena_run(arena, list->tail)->next = block;
-	} else {
-		memset(list->first, 0, sizeof(list->first));
-		list->head = block;
-	}
-	list->tail = block;
+	lane_append(arena, list, list->count, block, block);
+	list->count++;
 	list->blocks += run->blocks;
-	note_first(list, block);
 }
 
 /**
  * snapmap_runlist_prefetch() - fetch what taking the first runs off will read
  * @arena: the arena
  * @list: the list
- *
- * Else each is waited for to learn of the next one.
  */
 void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_runlist *list)
 {
-	u32 i;
+	u32 i, lane;
 
-	if (list->first[0] == SNAPMAP_NO_BLOCK)
-		return;	/* what has been taken off need not be in use any more */
-	for (i = 0; i < ARRAY_SIZE(list->first) && list->first[i]; i++)
-		prefetch(snapmap_arena_run(arena, list->first[i]));
+	for (i = 0; i < min(list->count, SNAPMAP_RUNLIST_LANES); i++) {
+		lane = (list->lane + i) % SNAPMAP_RUNLIST_LANES;
+		prefetch(snapmap_arena_run(arena, list->head[lane]));
+	}
 }
 
 /**
@@ -607,17 +588,19 @@ void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_
  */
 u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list)
 {
+	u32 lane = list->lane;
+	u32 block = list->head[lane];
 	struct snapmap_run *run;
-	u32 block = list->head;
 
 	if (!block)
 		return 0;
 	run = snapmap_arena_run(arena, block);
-	list->head = run->next;
+	list->head[lane] = run->next;
+	list->lane = (lane + 1) % SNAPMAP_RUNLIST_LANES;
+	list->count--;
 	list->blocks -= run->blocks;
-	list->first[0] = SNAPMAP_NO_BLOCK;
-	if (list->head)
-		prefetch(snapmap_arena_run(arena, list->head));
+	if (run->next)
+		prefetch(snapmap_arena_run(arena, run->next));
 	return block;
 }
 
@@ -630,15 +613,13 @@ u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *lis
 void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist *list,
 			    struct snapmap_runlist *from)
 {
-	if (!from->head)
-		return;
-	if (list->head) {
-		snapmap_arena_run(arena, list->tail)->next = from->head;
-	} else {
-		list->head = from->head;
-		memcpy(list->first, from->first, sizeof(list->first));
+	u32 lane, i;
+
+	for (i = 0; i < min(from->count, SNAPMAP_RUNLIST_LANES); i++) {
+		lane = (from->lane + i) % SNAPMAP_RUNLIST_LANES;
+		lane_append(arena, list, list->count + i, from->head[lane], from->tail[lane]);
 	}
-	list->tail = from->tail;
+	list->count += from->count;
 	list->blocks += from->blocks;
 	*from = (struct snapmap_runlist){};
 }

@@ -14,7 +14,6 @@
 #define SNAPMAP_GROUP_BLOCKS	64U
 #define SNAPMAP_PAGE_BLOCKS	(4096U >> SNAPMAP_BLOCK_SHIFT)	/* chunks are whole pages */
 #define SNAPMAP_NO_GROUP	U32_MAX
-#define SNAPMAP_NO_BLOCK	U32_MAX
 
 /*
  * Groups are listed by their longest free run: 0 to 8 blocks, each length by
@@ -63,21 +62,25 @@ struct snapmap_run {
 	u32 blocks;
 };
 
-#define SNAPMAP_RUNLIST_FIRST	4	/* a commit of one key retires hardly more */
+#define SNAPMAP_RUNLIST_LANES	8U	/* a power of two */
 
 /**
  * struct snapmap_runlist - a list of retired runs, linked through their first blocks
- * @head: first run, 0 when empty
- * @tail: last run
+ * @head: first run of each lane, 0 when it is empty
+ * @tail: last run of each lane
+ * @lane: the one that the first run of the list is in
+ * @count: how many runs
  * @blocks: sum of their lengths
- * @first: its first runs, 0 behind the last one; or SNAPMAP_NO_BLOCK, once some have
- *	been taken off
+ *
+ * A run is in the lane behind that of the run before it, going round. So the first
+ * ones are all known: none need be waited for to learn of the next.
  */
 struct snapmap_runlist {
-	u32 head;
-	u32 tail;
+	u32 head[SNAPMAP_RUNLIST_LANES];
+	u32 tail[SNAPMAP_RUNLIST_LANES];
+	u32 lane;
+	u32 count;
 	u64 blocks;
-	u32 first[SNAPMAP_RUNLIST_FIRST];
 };
 
 /**
@@ -150,7 +153,6 @@ void snapmap_arena_destroy(struct snapmap_arena *arena);
 u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err);
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block);
 bool snapmap_arena_trim(struct snapmap_arena *arena);
-struct snapmap_run *snapmap_arena_run(struct snapmap_arena *arena, u32 block);
 void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 block);
 u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list);
 void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_runlist *list);
@@ -211,6 +213,18 @@ static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 bloc
 static inline void *snapmap_arena_tags(const struct snapmap_arena *arena, u32 block)
 {
 	return snapmap_chunk_tags(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
+}
+
+/**
+ * snapmap_arena_run() - what is known of a run in use
+ * @arena: the arena
+ * @block: first block of the run
+ */
+static inline struct snapmap_run *snapmap_arena_run(const struct snapmap_arena *arena, u32 block)
+{
+	struct snapmap_chunk *chunk = arena->chunks[snapmap_arena_slot(block)];
+
+	return &chunk->runs[block - chunk->first];
 }
 
 /* What lookup.h and diff.h ask of their includer. */

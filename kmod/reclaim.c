@@ -73,7 +73,7 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 			   struct snapmap_runlist *runs)
 {
 	lockdep_assert_held(&store->lock);
-	if (!runs->head) {	/* nothing to wait with */
+	if (!runs->count) {	/* nothing to wait with */
 		snapmap_spare_give(&store->spare.retired, retired);
 		return;
 	}
@@ -113,7 +113,7 @@ static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *run
 	u64 version = snapshot ? snapshot->header.version : 0;
 	u32 block;
 
-	for (; *budget && runs->head; --*budget) {
+	for (; *budget && runs->count; --*budget) {
 		block = snapmap_runlist_pop(arena, runs);
 		if (version >= snapmap_arena_run(arena, block)->birth &&
 		    !snapmap_broken(SNAPMAP_BREAK_PINS))
@@ -211,7 +211,7 @@ static void reap(struct snapmap_store *store, struct snapmap_snapshot *snapshot,
 	moved = before - snapshot->held.blocks;
 	WRITE_ONCE(snapshot->held_blocks, snapshot->held_blocks - moved);
 	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks - moved);
-	if (!snapshot->held.head)
+	if (!snapshot->held.count)
 		forget(store, snapshot);
 }
 
@@ -332,7 +332,7 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 				      ktime_get_ns() - retired->published_ns,
 				      retired->runs.blocks);
 	settle_runs(store, &retired->runs, newest_below(store, retired->version), budget);
-	if (retired->runs.head)
+	if (retired->runs.count)
 		return;
 	list_del(&retired->link);
 	snapmap_spare_give(&store->spare.retired, retired);

@@ -30,7 +30,7 @@
 #define WINDOW_MAX	(64U << 10)
 #define WINDOW_STEP	(4U << 10)
 
-/* Records that are kept while there are commits, needed or not: some 20 KiB. */
+/* Records that are kept while there are commits, needed or not: some 26 KiB. */
 #define KEEP_RECORDS	64
 
 static void init_spares(struct snapmap_spares *spares, u32 bytes)

@@ -429,60 +429,58 @@ static void test_random_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->used + arena->free, (u64)SNAPMAP_CHUNK_SMALL);
 }
 
-/* Lists of runs keep their order and their sum; the empty ones are no exception. */
+/* Frees what @list has and expects it to be @runs from the first on. */
+static void expect_runs(struct kunit *test, struct snapmap_runlist *list, const u32 *runs,
+			u32 count)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 i;
+
+	KUNIT_EXPECT_EQ(test, list->count, count);
+	for (i = 0; i < count; i++) {
+		snapmap_runlist_prefetch(arena, list);
+		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, list), runs[i]);
+		snapmap_arena_free(arena, runs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, list), 0U);
+	KUNIT_EXPECT_EQ(test, list->blocks, 0ULL);
+}
+
+/*
+ * Two lists keep their order and their sum when one is put behind the other, however long
+ * they are and wherever each begins; the empty ones are no exception.
+ */
+static void check_splice(struct kunit *test, u32 first, u32 second, u32 popped)
+{
+	struct snapmap_arena *arena = test->priv;
+	struct snapmap_runlist list = {}, other = {};
+	u32 runs[3 * SNAPMAP_RUNLIST_LANES];
+	int err;
+	u32 i;
+
+	for (i = 0; i < first + second; i++) {
+		runs[i] = snapmap_arena_alloc(arena, 1 + i % 3, 2, &err);
+		snapmap_runlist_add(arena, i < first ? &list : &other, runs[i]);
+	}
+	for (i = 0; i < popped; i++) {
+		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &list), runs[i]);
+		snapmap_arena_free(arena, runs[i]);
+	}
+	snapmap_runlist_splice(arena, &list, &other);
+	expect_runs(test, &other, NULL, 0);
+	expect_runs(test, &list, runs + popped, first + second - popped);
+}
+
 static void test_runlists(struct kunit *test)
 {
 	struct snapmap_arena *arena = test->priv;
-	struct snapmap_runlist list = {}, other = {};
-	u32 runs[6];
-	int err, i;
+	u32 first, second, popped;
 
-	for (i = 0; i < 6; i++) {
-		runs[i] = snapmap_arena_alloc(arena, i + 1, 2, &err);
-		snapmap_runlist_add(arena, i < 3 ? &list : &other, runs[i]);
-	}
-	KUNIT_EXPECT_EQ(test, list.blocks, 1 + 2 + 3ULL);
-	snapmap_runlist_splice(arena, &list, &other);
-	KUNIT_EXPECT_EQ(test, other.head, 0U);
-	KUNIT_EXPECT_EQ(test, other.blocks, 0ULL);
-	snapmap_runlist_splice(arena, &list, &other);
-	snapmap_runlist_splice(arena, &other, &list);
-	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &list), 0U);
-	KUNIT_EXPECT_EQ(test, other.blocks, 21ULL);
-	for (i = 0; i < 6; i++) {
-		snapmap_runlist_prefetch(arena, &other);
-		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), runs[i]);
-	}
-	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &other), 0U);
-	KUNIT_EXPECT_EQ(test, other.blocks, 0ULL);
-}
-
-/* A list knows its first runs until one of them has left it. */
-static void test_first_runs(struct kunit *test)
-{
-	struct snapmap_arena *arena = test->priv;
-	struct snapmap_runlist list = {}, other = {};
-	u32 runs[SNAPMAP_RUNLIST_FIRST + 1];
-	int err, i;
-
-	snapmap_runlist_prefetch(arena, &list);
-	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		runs[i] = snapmap_arena_alloc(arena, 1, 2, &err);
-		snapmap_runlist_add(arena, &other, runs[i]);
-		snapmap_runlist_prefetch(arena, &other);
-	}
-	snapmap_runlist_splice(arena, &list, &other);
-	for (i = 0; i < SNAPMAP_RUNLIST_FIRST; i++)
-		KUNIT_EXPECT_EQ(test, list.first[i], runs[i]);
-	snapmap_runlist_pop(arena, &list);
-	KUNIT_EXPECT_EQ(test, list.first[0], SNAPMAP_NO_BLOCK);
-	snapmap_runlist_add(arena, &list, runs[0]);
-	KUNIT_EXPECT_EQ(test, list.first[0], SNAPMAP_NO_BLOCK);
-	while (snapmap_runlist_pop(arena, &list))
-		snapmap_runlist_prefetch(arena, &list);
-	snapmap_runlist_add(arena, &list, runs[2]);
-	KUNIT_EXPECT_EQ(test, list.first[0], runs[2]);
-	KUNIT_EXPECT_EQ(test, list.first[1], 0U);
+	for (first = 0; first <= SNAPMAP_RUNLIST_LANES + 2; first++)
+		for (second = 0; second <= 2 * SNAPMAP_RUNLIST_LANES - 2; second++)
+			for (popped = 0; popped <= first; popped++)
+				check_splice(test, first, second, popped);
+	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
 }
 
 /* Promise F: a chunk that cannot be had leaves the arena as it was. */
@@ -532,7 +530,6 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_best_fit),
 	KUNIT_CASE(test_random_runs),
 	KUNIT_CASE(test_runlists),
-	KUNIT_CASE(test_first_runs),
 	KUNIT_CASE(test_growth_faults),
 	{}
 };
