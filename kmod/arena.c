@@ -13,7 +13,8 @@
  * bucket that is large enough is the best fit, and both allocating and freeing
  * take constant time. Runs may straddle two pages: to keep leaves inside pages
  * cost a quarter more memory. Longer runs begin at a group and are searched for,
- * chunk by chunk.
+ * chunk by chunk. The short runs that were freed last are kept ready for the next
+ * of their length: groups have them as used, but they are free (promise G).
  *
  * The arena orders nothing and reclaims nothing: a freed block may be handed
  * out again at once. reclaim.c decides when a block may be freed (promise B).
@@ -165,14 +166,11 @@ static void group_set_used(struct snapmap_arena *arena, struct snapmap_chunk *ch
 static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool used)
 {
 	struct snapmap_chunk *chunk = chunk_of(arena, block);
-	s64 change = used ? blocks : -(s64)blocks;
 	u32 end = block + blocks;
 	u32 number, first, last;
 	u64 old, mask;
 
-	chunk->used += change;
-	WRITE_ONCE(arena->used, arena->used + change);
-	WRITE_ONCE(arena->free, arena->free - change);
+	chunk->used += used ? blocks : -blocks;
 	for (; block < end; block = last) {
 		number = block >> SNAPMAP_GROUP_SHIFT;
 		first = block & (SNAPMAP_GROUP_BLOCKS - 1);
@@ -181,6 +179,68 @@ static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool us
 		old = chunk->groups[number - (chunk->first >> SNAPMAP_GROUP_SHIFT)].used;
 		group_set_used(arena, chunk, number, used ? old | mask : old & ~mask);
 	}
+}
+
+static void count_used(struct snapmap_arena *arena, s64 change)
+{
+	WRITE_ONCE(arena->used, arena->used + change);
+	WRITE_ONCE(arena->free, arena->free - change);
+}
+
+/*
+ * A run that is free now has been left alone for as long as a quarantine lasts, and is
+ * likely to be written to soon.
+ */
+static void prefetch_to_write(const struct snapmap_arena *arena, u32 block, u32 blocks)
+{
+	const u8 *at = snapmap_arena_at(arena, block);
+	const u8 *end = at + ((size_t)blocks << SNAPMAP_BLOCK_SHIFT);
+
+	for (; at < end; at += SNAPMAP_BLOCK_SIZE) {
+		prefetchw(at);
+		prefetchw(at + SNAPMAP_LINE_SIZE);
+		prefetchw(at + 2 * SNAPMAP_LINE_SIZE);
+		prefetchw(at + 3 * SNAPMAP_LINE_SIZE);
+	}
+	prefetchw(snapmap_arena_tags(arena, block));
+}
+
+/*
+ * Keeps a run that is free now for the next one of its length: neither groups nor
+ * their lists need be written to twice. False when there are enough.
+ */
+static bool ready_push(struct snapmap_arena *arena, u32 block, u32 blocks)
+{
+	struct snapmap_ready *ready = &arena->ready[blocks - 1];
+
+	if (ready->count == SNAPMAP_READY_MAX)
+		return false;
+	ready->block[ready->count++] = block;
+	prefetch_to_write(arena, block, blocks);
+	return true;
+}
+
+/* A run of just this length, 0 when none is ready. */
+static u32 ready_pop(struct snapmap_arena *arena, u32 blocks)
+{
+	struct snapmap_ready *ready = &arena->ready[blocks - 1];
+
+	return ready->count ? ready->block[--ready->count] : 0;
+}
+
+/* Lets the groups have all that is ready; returns how many runs that was. */
+static u32 ready_drain(struct snapmap_arena *arena)
+{
+	u32 drained = 0;
+	u32 blocks, block;
+
+	for (blocks = 1; blocks <= SNAPMAP_READY_BLOCKS; blocks++) {
+		for (; arena->ready[blocks - 1].count; drained++) {
+			block = ready_pop(arena, blocks);
+			mark_run(arena, block, blocks, false);
+		}
+	}
+	return drained;
 }
 
 static u32 slot_first(u32 slot)
@@ -397,6 +457,7 @@ bool snapmap_arena_trim(struct snapmap_arena *arena)
 {
 	u32 held;
 
+	ready_drain(arena);
 	drop_empty_chunks(arena, arena->used / 8 + arena->keep, &held);
 	return held;
 }
@@ -490,6 +551,29 @@ static u32 find_large(struct snapmap_arena *arena, u32 blocks)
 	return 0;
 }
 
+static u32 find_run(struct snapmap_arena *arena, u32 blocks)
+{
+	return blocks <= SNAPMAP_GROUP_BLOCKS ? find_small(arena, blocks) :
+						find_large(arena, blocks);
+}
+
+/* Takes a run from the groups, which may have to get all that is ready before. */
+static u32 take_run(struct snapmap_arena *arena, u32 blocks, int *err)
+{
+	u32 block = find_run(arena, blocks);
+
+	if (!block && ready_drain(arena))
+		block = find_run(arena, blocks);
+	if (!block) {
+		*err = arena_grow_for(arena, blocks);
+		if (*err)
+			return 0;
+		block = find_run(arena, blocks);
+	}
+	mark_run(arena, block, blocks, true);
+	return block;
+}
+
 /**
  * snapmap_arena_alloc() - allocate a run of blocks
  * @arena: the arena
@@ -504,18 +588,14 @@ static u32 find_large(struct snapmap_arena *arena, u32 blocks)
  */
 u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err)
 {
-	bool small = blocks <= SNAPMAP_GROUP_BLOCKS;
+	u32 block = blocks <= SNAPMAP_READY_BLOCKS ? ready_pop(arena, blocks) : 0;
 	struct snapmap_run *run;
-	u32 block;
 
-	block = small ? find_small(arena, blocks) : find_large(arena, blocks);
-	if (!block) {
-		*err = arena_grow_for(arena, blocks);
-		if (*err)
-			return 0;
-		block = small ? find_small(arena, blocks) : find_large(arena, blocks);
-	}
-	mark_run(arena, block, blocks, true);
+	if (!block)
+		block = take_run(arena, blocks, err);
+	if (!block)
+		return 0;
+	count_used(arena, blocks);
 	run = snapmap_arena_run(arena, block);
 	run->birth = birth;
 	run->blocks = blocks;
@@ -532,7 +612,11 @@ u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int 
  */
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 {
-	mark_run(arena, block, snapmap_arena_run(arena, block)->blocks, false);
+	u32 blocks = snapmap_arena_run(arena, block)->blocks;
+
+	count_used(arena, -(s64)blocks);
+	if (blocks > SNAPMAP_READY_BLOCKS || !ready_push(arena, block, blocks))
+		mark_run(arena, block, blocks, false);
 }
 
 /* Links @block behind the last run of the lane that is @behind the first run's. */
@@ -657,6 +741,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 		return err;
 	}
 	mark_run(arena, 0, SNAPMAP_CONTROL_BLOCKS, true);
+	count_used(arena, SNAPMAP_CONTROL_BLOCKS);
 	return 0;
 }
 

@@ -98,12 +98,25 @@ struct snapmap_group {
 	u8 bucket;
 };
 
+#define SNAPMAP_READY_BLOCKS	8	/* the longest runs that are kept ready: leaves and nodes */
+#define SNAPMAP_READY_MAX	32
+
+/**
+ * struct snapmap_ready - free runs of one length, which groups still have as used
+ * @count: how many
+ * @block: the first block of each; the last one is the next to be handed out
+ */
+struct snapmap_ready {
+	u32 count;
+	u32 block[SNAPMAP_READY_MAX];
+};
+
 struct snapmap_chunk {
 	void *data;
 	u32 first;		/* block number */
 	u32 blocks;
 	u32 room;		/* blocks that can be used */
-	u32 used;		/* blocks in use */
+	u32 used;		/* blocks in use or ready */
 	u32 free_groups;	/* groups with no block in use */
 	bool has_tags;		/* else it is for runs that are too long beside tags */
 	struct snapmap_run *runs;
@@ -121,6 +134,7 @@ struct snapmap_chunk {
  * @free: blocks populated and not in use
  * @keep: free blocks that trimming leaves, besides an eighth of what is in use
  * @bucket: first group of each bucket's list
+ * @ready: free runs of 1 to SNAPMAP_READY_BLOCKS blocks, to be handed out first
  * @large_hint: chunk in which the last large run was found
  * @slots: length of @chunks
  * @show_lock: orders a change of @chunks against faults that look at it
@@ -141,6 +155,7 @@ struct snapmap_arena {
 	u64 free;
 	u64 keep;
 	u32 bucket[SNAPMAP_BUCKETS];
+	struct snapmap_ready ready[SNAPMAP_READY_BLOCKS];
 	u32 large_hint;
 	u32 slots;
 	struct rw_semaphore show_lock;

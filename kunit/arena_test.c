@@ -382,12 +382,14 @@ static void test_every_free_run_is_found(struct kunit *test)
 			fill = snapmap_arena_alloc(arena, length, 2, &err);
 			after = after ? snapmap_arena_alloc(arena, after, 2, &err) : 0;
 			snapmap_arena_free(arena, fill);
+			snapmap_arena_trim(arena);	/* groups have it, no run is ready */
 			KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, length, 2, &err), fill);
 			snapmap_arena_free(arena, fill);
 			if (run)
 				snapmap_arena_free(arena, run);
 			if (after)
 				snapmap_arena_free(arena, after);
+			snapmap_arena_trim(arena);
 		}
 	}
 }
@@ -483,6 +485,51 @@ static void test_runlists(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
 }
 
+/* Freed runs are handed out first, the last one freed before others, whatever fits better. */
+static void test_ready_runs(struct kunit *test)
+{
+	struct snapmap_arena *arena = test->priv;
+	u32 runs[SNAPMAP_READY_MAX + 3];
+	int err, i;
+
+	for (i = 0; i < ARRAY_SIZE(runs); i++)
+		runs[i] = snapmap_arena_alloc(arena, 2, 2, &err);
+	for (i = 0; i < ARRAY_SIZE(runs); i++)
+		snapmap_arena_free(arena, runs[i]);
+	for (i = SNAPMAP_READY_MAX; i--; )
+		KUNIT_EXPECT_EQ(test, snapmap_arena_alloc(arena, 2, 3, &err), runs[i]);
+	KUNIT_EXPECT_EQ(test, arena->used, SNAPMAP_CONTROL_BLOCKS + 2ULL * SNAPMAP_READY_MAX);
+}
+
+#define FIRST_RUNS	((SNAPMAP_CHUNK_SMALL - SNAPMAP_CONTROL_BLOCKS) / SNAPMAP_READY_BLOCKS)
+
+/* Promise G: what is ready is as free as the rest, for longer runs and for trimming. */
+static void test_ready_runs_are_free(struct kunit *test)
+{
+	const u32 rest = SNAPMAP_CHUNK_SMALL - SNAPMAP_GROUP_BLOCKS;
+	struct snapmap_arena *arena = test->priv;
+	u64 resident = arena->resident;
+	u32 runs[FIRST_RUNS + 1];
+	int err;
+	u32 i;
+
+	for (i = 0; i < FIRST_RUNS; i++)
+		runs[i] = snapmap_arena_alloc(arena, SNAPMAP_READY_BLOCKS, 2, &err);
+	for (i = 0; i < FIRST_RUNS; i++)
+		snapmap_arena_free(arena, runs[i]);
+	runs[0] = snapmap_arena_alloc(arena, rest, 2, &err);
+	KUNIT_EXPECT_EQ(test, runs[0], SNAPMAP_GROUP_BLOCKS);
+	KUNIT_EXPECT_EQ(test, arena->resident, resident);
+	snapmap_arena_free(arena, runs[0]);
+	for (i = 0; i <= FIRST_RUNS; i++)
+		runs[i] = snapmap_arena_alloc(arena, SNAPMAP_READY_BLOCKS, 2, &err);
+	KUNIT_EXPECT_GT(test, arena->resident, resident);
+	for (i = 0; i <= FIRST_RUNS; i++)
+		snapmap_arena_free(arena, runs[i]);
+	snapmap_arena_trim(arena);
+	KUNIT_EXPECT_EQ(test, arena->resident, resident);
+}
+
 /* Promise F: a chunk that cannot be had leaves the arena as it was. */
 static void test_growth_faults(struct kunit *test)
 {
@@ -530,6 +577,8 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_best_fit),
 	KUNIT_CASE(test_random_runs),
 	KUNIT_CASE(test_runlists),
+	KUNIT_CASE(test_ready_runs),
+	KUNIT_CASE(test_ready_runs_are_free),
 	KUNIT_CASE(test_growth_faults),
 	{}
 };

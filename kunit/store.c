@@ -156,6 +156,18 @@ static bool is_used(const struct snapmap_chunk *chunk, u32 at)
 	return chunk->groups[at >> SNAPMAP_GROUP_SHIFT].used >> (at & (SNAPMAP_GROUP_BLOCKS - 1)) & 1;
 }
 
+/* Groups have it as used, but it is free. */
+static bool is_ready(const struct snapmap_arena *arena, u32 block)
+{
+	u32 blocks, i;
+
+	for (blocks = 1; blocks <= SNAPMAP_READY_BLOCKS; blocks++)
+		for (i = 0; i < arena->ready[blocks - 1].count; i++)
+			if (block - arena->ready[blocks - 1].block[i] < blocks)
+				return true;
+	return false;
+}
+
 static bool has_tags_of_others(const struct snapmap_chunk *chunk, u32 block)
 {
 	u32 region = snapmap_region_first(block);
@@ -164,12 +176,14 @@ static bool has_tags_of_others(const struct snapmap_chunk *chunk, u32 block)
 	       block - region < snapmap_region_tags_end(region);
 }
 
-static u64 digest_chunk(const struct snapmap_chunk *chunk, u64 digest)
+static u64 digest_chunk(const struct snapmap_arena *arena, const struct snapmap_chunk *chunk,
+			u64 digest)
 {
 	u32 block = chunk->first;
 
 	for (; block < chunk->first + chunk->blocks; block++) {
-		if (!is_used(chunk, block - chunk->first) || has_tags_of_others(chunk, block))
+		if (!is_used(chunk, block - chunk->first) || is_ready(arena, block) ||
+		    has_tags_of_others(chunk, block))
 			continue;
 		digest = xxh64(snapmap_chunk_at(chunk, block), SNAPMAP_BLOCK_SIZE, digest + block);
 		if (chunk->has_tags)
@@ -200,7 +214,7 @@ u64 test_store_digest(struct snapmap_store *store)
 	store->control->state = 0;
 	for (slot = 0; slot < store->arena.slots; slot++)
 		if (store->arena.chunks[slot])
-			digest = digest_chunk(store->arena.chunks[slot], digest);
+			digest = digest_chunk(&store->arena, store->arena.chunks[slot], digest);
 	store->control->state = state;
 	return digest;
 }

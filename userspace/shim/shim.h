@@ -32,6 +32,7 @@ typedef int64_t s64;
 #define __cold			__attribute__((cold))
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define prefetch(p)		__builtin_prefetch(p)
+#define prefetchw(p)		__builtin_prefetch(p, 1)
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define data_race(x)		(x)
