@@ -34,11 +34,8 @@ struct window {
 	u32 end;
 };
 
-/*
- * Makes sure that @want bytes of the batch stand at @pos. What there is of a
- * batch that is cut off is read all the same: a bad address is -EFAULT.
- */
-static int window_fill(struct window *window, u32 want)
+/* As window_fill(), when they do not. */
+static int window_refill(struct window *window, u32 want)
 {
 	u32 have = window->end - window->pos;
 	struct snapmap_source *source = window->source;
@@ -48,8 +45,6 @@ static int window_fill(struct window *window, u32 want)
 	u32 more;
 	int err;
 
-	if (have >= want)
-		return 0;
 	cut_off = want - have > left;
 	if (cut_off)
 		want = have + left;
@@ -73,6 +68,15 @@ static int window_fill(struct window *window, u32 want)
 	window->read += more;
 	window->end += more;
 	return cut_off ? -EINVAL : 0;
+}
+
+/*
+ * Makes sure that @want bytes of the batch stand at @pos. What there is of a
+ * batch that is cut off is read all the same: a bad address is -EFAULT.
+ */
+static int window_fill(struct window *window, u32 want)
+{
+	return window->end - window->pos >= want ? 0 : window_refill(window, want);
 }
 
 static int check_op(const struct snapmap_op *op, u32 flags)

@@ -22,16 +22,6 @@
 #include "trie.h"
 
 /**
- * snapmap_build_owns() - whether a run was allocated by a build
- * @build: the build
- * @block: first block of the run
- */
-bool snapmap_build_owns(const struct snapmap_build *build, u32 block)
-{
-	return snapmap_arena_run(build->arena, block)->birth == build->version;
-}
-
-/**
  * snapmap_build_drop() - let go of a run that a build no longer reaches
  * @build: the build
  * @block: first block of the run
@@ -153,23 +143,6 @@ u32 snapmap_step_group(const struct snapmap_step *step)
 u32 snapmap_step_first(const struct snapmap_step *step, u32 size)
 {
 	return step->slot & ~(size - 1);
-}
-
-/**
- * snapmap_path_leaf() - the leaf that a path leads to
- * @build: the build
- * @path: the path
- *
- * Return: its reference, 0 when it is empty.
- */
-u32 snapmap_path_leaf(const struct snapmap_build *build, const struct snapmap_path *path)
-{
-	const struct snapmap_step *last;
-
-	if (!path->levels)
-		return SNAPMAP_ROOT_REF(build->table.root);
-	last = &path->step[path->levels - 1];
-	return last->slots[last->slot];
 }
 
 /**

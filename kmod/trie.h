@@ -28,7 +28,6 @@ struct snapmap_path {
 	u32 levels;
 };
 
-bool snapmap_build_owns(const struct snapmap_build *build, u32 block);
 void snapmap_build_drop(struct snapmap_build *build, u32 block);
 u32 snapmap_build_alloc(struct snapmap_build *build, u32 blocks, int *err);
 u32 snapmap_build_own(struct snapmap_build *build, u32 block, u32 blocks, int *err);
@@ -36,11 +35,38 @@ void snapmap_step_set(struct snapmap_step *step, u32 first, u32 count, u32 ref);
 bool snapmap_step_all(const struct snapmap_step *step, u32 first, u32 count, u32 ref);
 u32 snapmap_step_group(const struct snapmap_step *step);
 u32 snapmap_step_first(const struct snapmap_step *step, u32 size);
-u32 snapmap_path_leaf(const struct snapmap_build *build, const struct snapmap_path *path);
 void snapmap_path_set_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 ref);
 void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 lag,
 			   u32 ref);
 int snapmap_trie_descend(struct snapmap_build *build, u64 hash, struct snapmap_path *path);
 int snapmap_trie_deepen(struct snapmap_build *build, const struct snapmap_path *path);
+
+/**
+ * snapmap_build_owns() - whether a run was allocated by a build
+ * @build: the build
+ * @block: first block of the run
+ */
+static inline bool snapmap_build_owns(const struct snapmap_build *build, u32 block)
+{
+	return snapmap_arena_run(build->arena, block)->birth == build->version;
+}
+
+/**
+ * snapmap_path_leaf() - the leaf that a path leads to
+ * @build: the build
+ * @path: the path
+ *
+ * Return: its reference, 0 when it is empty.
+ */
+static inline u32 snapmap_path_leaf(const struct snapmap_build *build,
+				    const struct snapmap_path *path)
+{
+	const struct snapmap_step *last;
+
+	if (!path->levels)
+		return SNAPMAP_ROOT_REF(build->table.root);
+	last = &path->step[path->levels - 1];
+	return last->slots[last->slot];
+}
 
 #endif /* SNAPMAP_TRIE_H */
