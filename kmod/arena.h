@@ -5,6 +5,7 @@
 #include <linux/compiler.h>
 #include <linux/gfp.h>
 #include <linux/log2.h>
+#include <linux/prefetch.h>
 #include <linux/rwsem.h>
 #include <linux/snapmap_layout.h>
 #include <linux/string.h>
@@ -228,6 +229,20 @@ static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 bloc
 static inline void *snapmap_arena_tags(const struct snapmap_arena *arena, u32 block)
 {
 	return snapmap_chunk_tags(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
+}
+
+/* Lets memory bring a run of blocks that will be read. */
+static inline void snapmap_arena_prefetch(const struct snapmap_arena *arena, u32 block, u32 blocks)
+{
+	const u8 *at = snapmap_arena_at(arena, block);
+	const u8 *end = at + ((size_t)blocks << SNAPMAP_BLOCK_SHIFT);
+
+	for (; at < end; at += SNAPMAP_BLOCK_SIZE) {
+		prefetch(at);
+		prefetch(at + SNAPMAP_LINE_SIZE);
+		prefetch(at + 2 * SNAPMAP_LINE_SIZE);
+		prefetch(at + 3 * SNAPMAP_LINE_SIZE);
+	}
 }
 
 /**

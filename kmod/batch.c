@@ -20,6 +20,7 @@
 #include "batch.h"
 #include "broken.h"
 #include "bulk.h"
+#include "trie.h"
 
 /*
  * The part of a batch that is in the kernel: @data[@pos..@end), of @size bytes
@@ -119,11 +120,11 @@ static u32 op_bytes(const struct snapmap_op *op)
 }
 
 /*
- * Takes the next operation off the window, and checks it. Its key and value stay
- * where they are until the next call.
+ * Takes the next operation off the window, and checks it. Its key, which is not hashed
+ * yet, and value stay where they are until the next call.
  */
-static int next_op(struct snapmap_update *update, struct window *window, struct snapmap_op *op,
-		   struct snapmap_key *key)
+static int next_op(const struct snapmap_update *update, struct window *window,
+		   struct snapmap_op *op, struct snapmap_key *key)
 {
 	int err;
 
@@ -139,13 +140,95 @@ static int next_op(struct snapmap_update *update, struct window *window, struct 
 		return err;
 	key->data = window->data + window->pos + sizeof(*op);
 	key->len = op->key_len;
-	key->hash = snapmap_hash(update->next.build.seed, key->data, key->len);
 	window->pos += op_bytes(op);
 	return 0;
 }
 
+static void hash_key(const struct snapmap_update *update, struct snapmap_key *key)
+{
+	key->hash = snapmap_hash(update->next.build.seed, key->data, key->len);
+}
+
+/* So many operations ahead of the one that is applied, nodes are fetched. */
+#define AHEAD_NODE	8
+/* And so many, leaves. */
+#define AHEAD_LEAF	4
+
+/*
+ * What of a batch has been looked at before its turn. Of the operations, counted from
+ * the first, @applied have been taken off the window, the hashes of those up to @hashed
+ * are in @hash, and the leaves of those up to @fetched have been asked for. The first
+ * that has not been hashed lies @bytes behind the window's @pos.
+ */
+struct ahead {
+	u64 hash[AHEAD_NODE];
+	u64 applied;
+	u64 hashed;
+	u64 fetched;
+	u32 bytes;
+};
+
+/*
+ * Hashes the next key; false when it is not in the window. What is wrong with an
+ * operation is found out when it is its turn.
+ */
+static bool hash_ahead(const struct snapmap_build *build, const struct window *window,
+		       struct ahead *ahead)
+{
+	const u8 *at = window->data + window->pos + ahead->bytes;
+	u64 left = window->end - window->pos;
+	const struct snapmap_op *op = (const void *)at;
+
+	if (left < ahead->bytes + sizeof(*op) ||
+	    left < ahead->bytes + sizeof(*op) + op->key_len || !op->key_len ||
+	    op->value_len > SNAPMAP_VALUE_MAX)
+		return false;
+	ahead->hash[ahead->hashed++ % AHEAD_NODE] =
+		snapmap_hash(build->seed, op + 1, op->key_len);
+	ahead->bytes += op_bytes(op);
+	return true;
+}
+
+/*
+ * Lets memory bring what the next operations will read, while those before them are
+ * applied: first the lowest inner node, then, which that tells of, the leaf.
+ */
+static void look_ahead(const struct snapmap_build *build, const struct window *window,
+		       struct ahead *ahead)
+{
+	if (ahead->hashed < ahead->applied) {	/* some went on behind the window */
+		ahead->hashed = ahead->applied;
+		ahead->fetched = ahead->applied;
+	}
+	while (ahead->hashed < ahead->applied + AHEAD_NODE && hash_ahead(build, window, ahead))
+		snapmap_trie_fetch(build, ahead->hash[(ahead->hashed - 1) % AHEAD_NODE]);
+	while (ahead->fetched < min(ahead->hashed, ahead->applied + AHEAD_LEAF))
+		snapmap_build_fetch(build, ahead->hash[ahead->fetched++ % AHEAD_NODE]);
+}
+
+/* As next_op(), with the key hashed, and a look at what comes after. */
+static int next_hashed(const struct snapmap_update *update, struct window *window,
+		       struct ahead *ahead, struct snapmap_op *op, struct snapmap_key *key)
+{
+	int err = window_fill(window, sizeof(*op));
+
+	if (err)
+		return err;
+	look_ahead(&update->next.build, window, ahead);
+	err = next_op(update, window, op, key);
+	if (err)
+		return err;
+	if (ahead->hashed > ahead->applied)
+		key->hash = ahead->hash[ahead->applied % AHEAD_NODE];
+	else
+		hash_key(update, key);
+	ahead->applied++;
+	ahead->bytes -= min(ahead->bytes, op_bytes(op));
+	return 0;
+}
+
 /* Takes the next operation off the window and applies it. */
-static int apply_op(struct snapmap_update *update, struct window *window)
+static int apply_op(struct snapmap_update *update, struct window *window, void *ahead)
 {
 	struct snapmap_snapshot *snapshot = update->next.snapshot;
 	struct snapmap_build *build = &update->next.build;
@@ -153,7 +236,7 @@ static int apply_op(struct snapmap_update *update, struct window *window)
 	struct snapmap_op op;
 	int err;
 
-	err = next_op(update, window, &op, &key);
+	err = next_hashed(update, window, ahead, &op, &key);
 	if (!err)
 		err = check_condition(build, &op, &key);
 	if (err)
@@ -235,6 +318,7 @@ static int note_op(struct snapmap_update *update, struct window *window, void *d
 	err = next_op(update, window, &op, &key);
 	if (err)
 		return err;
+	hash_key(update, &key);
 	item.key_len = op.key_len;
 	item.value_len = op.value_len;
 	item.block = !snapmap_value_is_inline(op.key_len, op.value_len);
@@ -280,6 +364,7 @@ static int read_noted(void *data, const struct snapmap_bulk_op *note, struct sna
 	err = next_op(batch->update, window, &op, key);
 	if (err)
 		return err;
+	hash_key(batch->update, key);
 	if (op_bytes(&op) != bytes || key->hash != note->hash)
 		return -EINVAL;
 	batch->update->next.snapshot->puts++;
@@ -306,21 +391,17 @@ static int apply_in_bulk(struct snapmap_update *update, struct window *window,
 	return err ?: snapmap_bulk_build(&batch.bulk);
 }
 
-static int apply_one(struct snapmap_update *update, struct window *window, void *data)
-{
-	return apply_op(update, window);
-}
-
 static int apply_all(struct snapmap_update *update, struct window *window)
 {
 	u64 bytes = window->source->bytes;
 	struct snapmap_bulk_notes *notes = NULL;
+	struct ahead ahead = {};
 	int err;
 
 	if (update->flags & SNAPMAP_COMMIT_REPLACE && bytes >= BULK_MIN && bytes <= BULK_MAX)
 		notes = kvmalloc(struct_size(notes, ops, div_u64(bytes, OP_MIN)), SNAPMAP_GFP);
 	if (!notes)
-		return walk_ops(update, window, apply_one, NULL);
+		return walk_ops(update, window, apply_op, &ahead);
 	err = apply_in_bulk(update, window, notes);
 	kvfree(notes);
 	return err;

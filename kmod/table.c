@@ -114,22 +114,6 @@ static void drop_entry(struct snapmap_build *build, const struct snapmap_entry *
 	account(build, entry->key_len, snapmap_entry_value_len(entry), -1);
 }
 
-/* Fetches the leaf that a put will copy, while inner nodes are copied. */
-static void prefetch_leaf(const struct snapmap_build *build, u64 hash)
-{
-	const struct snapmap_view view = { .arena = build->arena };
-	u32 ref = snapmap_walk(&view, build->table.root, hash);
-	struct snapmap_leaf leaf;
-	u32 at;
-
-	if (!snapmap_leaf_at(&view, ref, &leaf))
-		return;
-	prefetch(snapmap_arena_run(build->arena, SNAPMAP_REF_BLOCK(ref)));
-	prefetch(leaf.tags);
-	for (at = 0; at < leaf.blocks << SNAPMAP_BLOCK_SHIFT; at += SNAPMAP_LINE_SIZE)
-		prefetch(leaf.bytes + at);
-}
-
 /* Makes the leaf that @path leads to the build's own. */
 static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path)
 {
@@ -291,6 +275,24 @@ int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *ke
 }
 
 /**
+ * snapmap_build_fetch() - let memory bring the leaf that a change will copy
+ * @build: the build
+ * @hash: the key's hash
+ */
+void snapmap_build_fetch(const struct snapmap_build *build, u64 hash)
+{
+	const struct snapmap_view view = { .arena = build->arena };
+	u32 ref = snapmap_walk(&view, build->table.root, hash);
+	u32 block = SNAPMAP_REF_BLOCK(ref);
+
+	if (!ref)
+		return;
+	prefetch(snapmap_arena_run(build->arena, block));
+	prefetch(snapmap_arena_tags(build->arena, block));
+	snapmap_arena_prefetch(build->arena, block, snapmap_leaf_blocks(ref));
+}
+
+/**
  * snapmap_build_put() - insert or replace an entry
  * @build: the build
  * @key: the key, 1 to SNAPMAP_KEY_MAX bytes
@@ -308,8 +310,6 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 	struct snapmap_path path;
 	int err = 0;
 	int tries;
-
-	prefetch_leaf(build, key->hash);
 
 	if (!snapmap_value_is_inline(key->len, value_len))
 		err = store_value(build, &item);

@@ -49,6 +49,7 @@ struct snapmap_build {
 };
 
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);
+void snapmap_build_fetch(const struct snapmap_build *build, u64 hash);
 int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key,
 		      const void *value, u32 value_len);
 int snapmap_build_add_leaf(struct snapmap_build *build, u64 hash, u32 depth, u32 granules,

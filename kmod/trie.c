@@ -17,6 +17,7 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/prefetch.h>
 #include <linux/string.h>
 
 #include "trie.h"
@@ -184,6 +185,35 @@ void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_pat
 	}
 	last = path->step[path->levels - 1];
 	snapmap_step_set(&last, snapmap_step_first(&last, size), size, ref);
+}
+
+/**
+ * snapmap_trie_fetch() - let memory bring the lowest inner node above a leaf
+ * @build: the build
+ * @hash: a hash that the leaf is for
+ *
+ * Those above it, when there are any, are few and in some cache.
+ */
+void snapmap_trie_fetch(const struct snapmap_build *build, u64 hash)
+{
+	u64 root = build->table.root;
+	u32 levels = SNAPMAP_ROOT_LEVELS(root);
+	u32 ref = SNAPMAP_ROOT_REF(root);
+	u32 bits = SNAPMAP_ROOT_BITS(root);
+	u32 pos = 0;
+	const u32 *slots;
+
+	if (levels < 2)
+		return;
+	while (--levels) {
+		slots = snapmap_arena_at(build->arena, SNAPMAP_REF_BLOCK(ref));
+		ref = slots[(hash << pos) >> (64 - bits)];
+		pos += bits - SNAPMAP_REF_ARG(ref);
+		bits = SNAPMAP_NODE_BITS;
+	}
+	prefetch(snapmap_arena_run(build->arena, SNAPMAP_REF_BLOCK(ref)));
+	snapmap_arena_prefetch(build->arena, SNAPMAP_REF_BLOCK(ref),
+			       snapmap_node_blocks(SNAPMAP_NODE_BITS));
 }
 
 /**

@@ -38,6 +38,7 @@ u32 snapmap_step_first(const struct snapmap_step *step, u32 size);
 void snapmap_path_set_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 ref);
 void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 lag,
 			   u32 ref);
+void snapmap_trie_fetch(const struct snapmap_build *build, u64 hash);
 int snapmap_trie_descend(struct snapmap_build *build, u64 hash, struct snapmap_path *path);
 int snapmap_trie_deepen(struct snapmap_build *build, const struct snapmap_path *path);
 
