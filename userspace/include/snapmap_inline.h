@@ -29,7 +29,7 @@
 extern "C" {
 #endif
 
-/* What the library's own headers want to have, and programs may have otherwise. */
+/* Names that the headers of library and kernel share, and that programs may have for other things. */
 #pragma push_macro("u8")
 #pragma push_macro("u16")
 #pragma push_macro("u32")
@@ -50,6 +50,9 @@ extern "C" {
 #define u16		__u16
 #define u32		__u32
 #define u64		__u64
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
+#define __cold		__attribute__((cold))
 #define __always_inline inline __attribute__((always_inline))
 #define SNAPMAP_INLINE
 #include "../lib/live.h"

@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <string.h>
 
-#ifndef SNAPMAP_INLINE
+#ifndef SNAPMAP_INLINE /* which has its own of these */
+
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
-#endif
 
 /* As the kernel has them. */
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -23,6 +23,8 @@ typedef __u64 u64;
 
 /* The bytes may change under a live reader: each is loaded once. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
+#endif
 
 #include "../../kmod/hash.h" /* wants the above */
 

@@ -20,6 +20,9 @@
 #include "../../lib/map.h"
 #include "image.h"
 
+/* Beside what the library has of the same. */
+#include <snapmap_inline.h>
+
 #define FUZZ_ROUNDS 30000
 
 static struct image image;
@@ -127,6 +130,7 @@ static void image_map(struct snapmap *map)
 	struct snapmap_control *control = (void *)image.bytes;
 
 	image_make(&image);
+	control->layout_version = SNAPMAP_LAYOUT_VERSION;
 	control->version = IMAGE_VERSION;
 	control->root[IMAGE_VERSION & 1] = image.snapshot.root;
 	*map = (struct snapmap){ .fd = -1, .mapping = &image.mapping };
@@ -148,15 +152,17 @@ static void assert_value(u32 n, size_t len, const char *value, int err)
  */
 static void test_get_many(void **state)
 {
-	static char keys[MANY][32], one[2048], many[MANY][2048];
+	static char keys[MANY][32], one[2048], other[2048], many[MANY][2048];
 	static struct snapmap_query queries[MANY];
-	struct snapmap_found found;
+	static struct snapmap_inline reader;
+	struct snapmap_found found, within;
 	size_t from, count, i, hits;
 	struct snapmap map;
 	uint64_t version;
 
 	(void)state;
 	image_map(&map);
+	assert_int_equal(snapmap_inline_open(&map, &reader), 0);
 	for (i = 0; i < MANY; i++) {
 		queries[i].key = keys[i];
 		queries[i].key_len = image_key((u32)i, keys[i]);
@@ -177,11 +183,17 @@ static void test_get_many(void **state)
 					      queries[i].cap, &found);
 
 			assert_int_equal(queries[i].err, err);
+			assert_int_equal(snapmap_inline_get(&reader, keys[i], queries[i].key_len,
+							    other, queries[i].cap, &within),
+					 err);
 			hits += !err;
 			if (err && err != -ERANGE)
 				continue;
 			assert_value((u32)i, queries[i].value_len, many[i], err);
 			assert_value((u32)i, found.value_len, one, err);
+			assert_value((u32)i, within.value_len, other, err);
+			assert_int_equal(within.entry_version, found.entry_version);
+			assert_int_equal(within.version, IMAGE_VERSION);
 		}
 		assert_int_equal(snapmap_get_many(&map, queries + from, count, NULL), hits);
 	}
@@ -190,6 +202,24 @@ static void test_get_many(void **state)
 	assert_int_equal(queries[11].err, -ERANGE);
 	assert_int_equal(queries[1].err, 0);
 	assert_int_equal(queries[IMAGE_ENTRIES + 1].err, -ENOENT);
+}
+
+/* A program that knows another layout than the map has is told. */
+static void test_layout(void **state)
+{
+	struct snapmap_inline reader;
+	struct snapmap map;
+	const void *base;
+	uint64_t bytes;
+
+	(void)state;
+	image_map(&map);
+	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION, &base, &bytes), 0);
+	assert_ptr_equal(base, image.bytes);
+	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION + 1, &base, &bytes),
+			 -EPROTONOSUPPORT);
+	((struct snapmap_control *)image.bytes)->layout_version++;
+	assert_int_equal(snapmap_inline_open(&map, &reader), -EPROTONOSUPPORT);
 }
 
 static void test_iterate(void **state)
@@ -491,13 +521,14 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	    cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_get),	    cmocka_unit_test(test_get_many),
-		cmocka_unit_test(test_iterate),	    cmocka_unit_test(test_bad_root),
-		cmocka_unit_test(test_bad_nodes),   cmocka_unit_test(test_bad_tags),
-		cmocka_unit_test(test_bad_entries), cmocka_unit_test(test_wrong_leaf),
-		cmocka_unit_test(test_twice),	    cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_bad_header),  cmocka_unit_test(test_fuzz),
+		cmocka_unit_test(test_sound),	   cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_get),	   cmocka_unit_test(test_get_many),
+		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_iterate),
+		cmocka_unit_test(test_bad_root),   cmocka_unit_test(test_bad_nodes),
+		cmocka_unit_test(test_bad_tags),   cmocka_unit_test(test_bad_entries),
+		cmocka_unit_test(test_wrong_leaf), cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_header),
+		cmocka_unit_test(test_fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
