@@ -63,27 +63,6 @@ struct snapmap_run {
 	u32 blocks;
 };
 
-#define SNAPMAP_RUNLIST_LANES	8U	/* a power of two */
-
-/**
- * struct snapmap_runlist - a list of retired runs, linked through their first blocks
- * @head: first run of each lane, 0 when it is empty
- * @tail: last run of each lane
- * @lane: the one that the first run of the list is in
- * @count: how many runs
- * @blocks: sum of their lengths
- *
- * A run is in the lane behind that of the run before it, going round. So the first
- * ones are all known: none need be waited for to learn of the next.
- */
-struct snapmap_runlist {
-	u32 head[SNAPMAP_RUNLIST_LANES];
-	u32 tail[SNAPMAP_RUNLIST_LANES];
-	u32 lane;
-	u32 count;
-	u64 blocks;
-};
-
 /**
  * struct snapmap_group - what is known of 64 blocks
  * @used: a bit for each block; set, too, for those that hold tags and for those that
@@ -169,11 +148,6 @@ void snapmap_arena_destroy(struct snapmap_arena *arena);
 u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err);
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block);
 bool snapmap_arena_trim(struct snapmap_arena *arena);
-void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *list, u32 block);
-u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *list);
-void snapmap_runlist_prefetch(struct snapmap_arena *arena, const struct snapmap_runlist *list);
-void snapmap_runlist_splice(struct snapmap_arena *arena, struct snapmap_runlist *list,
-			    struct snapmap_runlist *from);
 
 /**
  * snapmap_arena_slot() - position of the chunk that holds a block

@@ -2,7 +2,7 @@
 #ifndef SNAPMAP_TABLE_H
 #define SNAPMAP_TABLE_H
 
-#include "arena.h"
+#include "runlist.h"
 #include "leaf.h"
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/snapmap.h>
 
+#include "../kmod/runlist.h"
 #include "backing.h"
 #include "fault.h"
 
