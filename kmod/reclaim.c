@@ -53,7 +53,7 @@
 #define QUARANTINE_LONG_NS	NSEC_PER_SEC
 
 /* What a call settles at least: more than most commits retire. */
-#define BUDGET_MIN	1024
+#define BUDGET_MIN	256
 
 unsigned int snapmap_quarantine_us = 500;
 module_param_named(quarantine_us, snapmap_quarantine_us, uint, 0644);
@@ -339,14 +339,19 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 }
 
 /*
- * How many runs a call settles: a part of what waits, so that the queue stays
- * in proportion to what commits retire.
+ * How many runs a call settles: some more than the latest commit has retired. So a stream
+ * of commits does not outrun it, and a small commit pays for one large one at most.
  */
 static u64 budget_for(const struct snapmap_store *store, enum snapmap_urgency urgency)
 {
+	const struct snapmap_retired *latest;
+
 	if (urgency == SNAPMAP_RECLAIM_NOW)
 		return U64_MAX;
-	return BUDGET_MIN + (store->retired_blocks - store->pinned_blocks) / 16;
+	if (list_empty(&store->retired))
+		return BUDGET_MIN;
+	latest = list_last_entry(&store->retired, struct snapmap_retired, link);
+	return BUDGET_MIN + latest->runs.count;
 }
 
 /**

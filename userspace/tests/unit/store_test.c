@@ -305,6 +305,36 @@ static void test_no_commit_settles_all_that_a_pin_held_E(void **state)
 	assert_int_equal(store->retired_blocks, 0);
 }
 
+static void put_one(struct snapmap_store *store)
+{
+	struct batch batch = {};
+
+	batch_put(&batch, 7, 7);
+	assert_int_equal(commit(store, &batch, 0, &(struct snapmap_commit){}), 0);
+}
+
+/*
+ * Promise I: what large commits have retired is settled bit by bit, by those that come
+ * after, and none of these waits for much of it.
+ */
+static void test_no_commit_settles_all_that_others_retired_I(void **state)
+{
+	struct snapmap_store *store = *state;
+	u64 all, before;
+
+	for (u32 i = 0; i < 5; i++)
+		put_many(store, SNAPMAP_COMMIT_REPLACE);
+	put_one(store);
+	all = store->retired_blocks;
+	assert_true(all > 4 * MANY / 8);
+	pass_time(2000);
+	for (before = all; before > all / 16; before = store->retired_blocks) {
+		put_one(store);
+		assert_true(store->retired_blocks < before);
+		assert_true(before - store->retired_blocks < all / 16);
+	}
+}
+
 /*
  * Promises A and D: a live reader that is overtaken at any point of its look-up
  * either gets the value of its version or finds out by control->oldest.
@@ -733,6 +763,7 @@ int main(void)
 		TEST(test_pins_against_models),
 		TEST(test_pins_of_a_version_are_one_E),
 		TEST(test_no_commit_settles_all_that_a_pin_held_E),
+		TEST(test_no_commit_settles_all_that_others_retired_I),
 		TEST(test_overtaken_reader_finds_out),
 		TEST(test_readers_in_the_kernel),
 		TEST(test_quarantine),
