@@ -79,6 +79,11 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 		map_->commit(false);
 	}
 
+	void settle() override
+	{
+		bench_store_settle(map_->store());
+	}
+
 	ReplaceCost replace() override
 	{
 		double start = cpu_ns();

@@ -197,6 +197,21 @@ int bench_store_commit(struct bench_store *store, const void *ops, size_t bytes,
 }
 
 /**
+ * bench_store_settle() - what the module's reclaim work does a second after a commit
+ * @store: the map
+ */
+void bench_store_settle(struct bench_store *store)
+{
+	pass_time(store);
+	shim_now_ns += NSEC_PER_SEC;
+	mutex_lock(&store->store.lock);
+	while (snapmap_reclaim(&store->store, SNAPMAP_RECLAIM_QUARANTINE))
+		;
+	mutex_unlock(&store->store.lock);
+	pass_time(store);
+}
+
+/**
  * bench_store_pace() - let a time of its own pass
  * @store: the map
  * @ns: from one commit to the next; 0 for the real time

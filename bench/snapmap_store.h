@@ -35,6 +35,7 @@ void bench_store_free(struct bench_store *store);
 int bench_store_fd(const struct bench_store *store);
 uint64_t bench_store_span(const struct bench_store *store);
 int bench_store_commit(struct bench_store *store, const void *ops, size_t bytes, int replace);
+void bench_store_settle(struct bench_store *store);
 void bench_store_pace(struct bench_store *store, uint64_t ns);
 uint64_t bench_store_differing(struct bench_store *store, const void *pin);
 void *bench_store_pin(struct bench_store *store);
