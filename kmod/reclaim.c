@@ -392,6 +392,17 @@ static bool let_go(struct snapmap_store *store)
 	       snapmap_snapshot_revoke_oldest(store);
 }
 
+/*
+ * Whether another turn may find room. Pins may have been closed while the last one
+ * waited for readers; and one that is closed before let_go() comes to it is none that
+ * it finds.
+ */
+static bool worth_another(struct snapmap_store *store, int err)
+{
+	return snapmap_reclaim_pending(store) || (err == -ENOSPC && let_go(store)) ||
+	       snapmap_reclaim_pending(store);
+}
+
 /**
  * snapmap_reclaim_for() - find room for an allocation that has failed
  * @store: the map's snapshots
@@ -413,8 +424,7 @@ bool snapmap_reclaim_for(struct snapmap_store *store, int err)
 		snapmap_reclaim(store, SNAPMAP_RECLAIM_NOW);
 		if (store->arena.used < used)
 			return true;
-		/* While it waited for readers, pins may have been closed. */
-	} while (snapmap_reclaim_pending(store) || (err == -ENOSPC && let_go(store)));
+	} while (worth_another(store, err));
 	return false;
 }
 

@@ -266,17 +266,17 @@ static int write_blobs(const struct fixture *map, const _Atomic u32 *stop, u64 m
 	struct batch batch = { .data = NULL };
 	static u8 value[BYTES];
 	u64 version = map_version(map->fd), key;
+	int err = 0;
 
-	while (!atomic_load(stop) && version < most) {
+	while (!err && !atomic_load(stop) && version < most) {
 		version++;
 		batch_clear(&batch);
 		memset(value, version, sizeof(value));
 		for (key = 0; key < BLOBS; key++)
 			batch_put(&batch, &key, sizeof(key), value, sizeof(value));
-		if (batch_commit(map->fd, &batch, 0, NULL))
-			return 1;
+		err = batch_commit(map->fd, &batch, 0, NULL);
 	}
-	return 0;
+	return -err;
 }
 
 static bool bytes_are(const volatile u8 *bytes, u8 expected)
@@ -387,30 +387,27 @@ static void test_revoked_pins_show_no_wrong_data_B(void **state)
 	assert_no_leak(map->fd);
 }
 
-/*
- * A pin that is closed while a commit looks for room is none that it must fail for. There
- * is room for as many versions as are pinned at one moment.
- */
+/* A pin that is closed while a commit looks for room is none that it must fail for. */
 static void test_pins_closed_meanwhile_fail_no_commit_E(void **state)
 {
 	struct fixture *map = *state;
 	_Atomic u32 *stop = shared_page();
 	u64 rng = seed_of_test(), pins = 0;
 	struct child child = { .status = 0 };
-	int pin[2] = { -1, -1 }, i;
+	int pin[4] = { -1, -1, -1, -1 }, i;
 
 	child.pid = child_start();
 	if (!child.pid)
 		_exit(write_blobs(map, stop, is_slow() ? 100 : 600));
 	while (!child_has_ended(&child)) {
-		i = random_below(&rng, 2);
+		i = random_below(&rng, 4);
 		close(pin[i]);
 		pin[i] = map_pin(map->fd);
 		pins++;
 		if (!random_below(&rng, 8))
 			nap(random_below(&rng, 3000));
 	}
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 4; i++)
 		close(pin[i]);
 	note("%llu pins beside %llu commits", pins, map_version(map->fd) - 1);
 	assert_int_equal(child.status, 0);
