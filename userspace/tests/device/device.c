@@ -152,6 +152,15 @@ int maps_in_sysfs(void)
 	return count;
 }
 
+bool is_slow(void)
+{
+	static int slow = -1;
+
+	if (slow < 0)
+		slow = !access("/sys/module/snapmap/parameters/broken", F_OK);
+	return slow;
+}
+
 /* The counters are not read at one moment: again, until reclaim lets two readings agree. */
 void assert_info(int fd, struct snapmap_info *info)
 {

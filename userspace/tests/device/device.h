@@ -63,6 +63,9 @@ u64 sysfs_value(const char *name, const char *attribute);
 int parameter_set(const char *name, u64 value, u64 *old);
 int maps_in_sysfs(void);
 
+/* Whether this is a test build of the module, on a kernel of which one expects less in a time. */
+bool is_slow(void);
+
 void assert_info(int fd, struct snapmap_info *info);
 u64 map_version(int fd);
 int wait_version(int fd, u64 known, s64 timeout_ns, struct snapmap_wait *out);

@@ -3,7 +3,7 @@
  * fuzz_test.c - random use of every call, and what must hold whatever is done
  * (promises B, E, F, G and H)
  *
- * For SNAPMAP_FUZZ_SECONDS (15; on the debug kernel 60) two processes at a time
+ * For SNAPMAP_FUZZ_SECONDS (15; on test builds 60) two processes at a time
  * fuzz the module. Between them every map that is there must be sound, take the
  * blocks of its snapshot and no other, and commit. A machine that gets through
  * little in that time goes on for some rounds more.
@@ -68,11 +68,8 @@ static int teardown(void **state)
 static u64 seconds(void)
 {
 	const char *given = getenv("SNAPMAP_FUZZ_SECONDS");
-	const char *kernel = getenv("SNAPMAP_VM");
 
-	if (given)
-		return strtoull(given, NULL, 0);
-	return kernel && !strcmp(kernel, "debug") ? 60 : 15;
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 60 : 15;
 }
 
 static void fuzz_together(u64 *rng)

@@ -13,11 +13,6 @@
 #define MS	1000000ULL
 #define LONG_MS SNAPMAP_LEASE_MAX /* longer than a test may take */
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 /* Leases end where a test wants them to, however slow the machine. */
 static int setup_patient(void **state)
 {

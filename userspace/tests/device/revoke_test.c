@@ -16,11 +16,6 @@
 #define LARGE  400000
 #define FILLED 40 /* more commits of a large value than the limit holds */
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 static int setup_revoking(void **state)
 {
 	return fixture_new_kept(state, LIMIT, 1, SNAPMAP_MAP_REVOKE);

@@ -7,11 +7,6 @@
 
 #include "versions.h"
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 static int setup_kept(void **state)
 {
 	return fixture_new_kept(state, FIXTURE_LIMIT, 50, 0);

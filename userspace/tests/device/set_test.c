@@ -12,11 +12,6 @@
 
 #define MAPS 6
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 /**
  * struct maps - the maps of a test
  * @name: their names

@@ -14,11 +14,6 @@
 
 #define HOUR_MS SNAPMAP_LEASE_MAX
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 /* What every call says to a transaction that is prepared or has ended. */
 static void assert_takes_no_more(int txn, int fd, int err)
 {

@@ -10,11 +10,6 @@
 
 #include "versions.h"
 
-static bool is_slow(void)
-{
-	return !access("/sys/module/snapmap/parameters/broken", F_OK);
-}
-
 static int put_number(int fd, u64 number)
 {
 	char text[24];
