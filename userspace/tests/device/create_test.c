@@ -331,14 +331,13 @@ static void test_old_node_does_not_open_a_new_map_H(void **state)
 /* ------------------------------------------------------------- races */
 
 #define RACERS 3
-#define ROUNDS 150
 
 /* Creates and destroys the same name as others; returns how often both worked, or -1. */
 static int race(void)
 {
-	int i, err, done = 0, fd;
+	int rounds = is_slow() ? 50 : 150, i, err, done = 0, fd;
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		err = map_create("race", SNAPMAP_LIMIT_MIN);
 		if (err && err != -EEXIST)
 			return -1;

@@ -63,7 +63,7 @@ u64 sysfs_value(const char *name, const char *attribute);
 int parameter_set(const char *name, u64 value, u64 *old);
 int maps_in_sysfs(void);
 
-/* Whether this is a test build of the module, on a kernel of which one expects less in a time. */
+/* Whether this is a test build of the module: those run on kernels that are slow. */
 bool is_slow(void);
 
 void assert_info(int fd, struct snapmap_info *info);

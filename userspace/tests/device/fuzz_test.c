@@ -3,7 +3,7 @@
  * fuzz_test.c - random use of every call, and what must hold whatever is done
  * (promises B, E, F, G and H)
  *
- * For SNAPMAP_FUZZ_SECONDS (15; on test builds 60) two processes at a time
+ * For SNAPMAP_FUZZ_SECONDS (15; on test builds 30) two processes at a time
  * fuzz the module. Between them every map that is there must be sound, take the
  * blocks of its snapshot and no other, and commit. A machine that gets through
  * little in that time goes on for some rounds more.
@@ -69,7 +69,7 @@ static u64 seconds(void)
 {
 	const char *given = getenv("SNAPMAP_FUZZ_SECONDS");
 
-	return given ? strtoull(given, NULL, 0) : is_slow() ? 60 : 15;
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 30 : 15;
 }
 
 static void fuzz_together(u64 *rng)

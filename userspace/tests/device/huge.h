@@ -24,7 +24,7 @@ bool set_huge(bool huge);
 /* Brings memory into one piece. */
 void make_room(void);
 
-/* Values of 100,000 bytes, 40 MB in all. */
+/* Values of 100,000 bytes, 40 MB in all, or half of that where the kernel is slow. */
 void fill_map(int fd, u8 byte);
 void empty_map(int fd);
 

@@ -9,7 +9,7 @@
  * history.c judges the whole.
  *
  * SNAPMAP_CALLS: calls of each thread, by default 10000 on stock kernels and
- * 1500 on test builds, which are slow.
+ * 800 on test builds, which are slow.
  */
 #include <libsnapmap.h>
 #include <pthread.h>
@@ -29,7 +29,7 @@ static u64 calls_to_make(void)
 {
 	const char *given = getenv("SNAPMAP_CALLS");
 
-	return given ? strtoull(given, NULL, 0) : is_slow() ? 1500 : 10000;
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 800 : 10000;
 }
 
 /**

@@ -210,7 +210,7 @@ static void test_one_map_is_destroyed_A_F(void **state)
 /* Destroyed at the very moment: both maps have it, or none. */
 static void test_destruction_races_with_commit_A(void **state)
 {
-	u64 rounds = is_slow() ? 100 : 500, i, committed = 0, rng = seed_of_test();
+	u64 rounds = is_slow() ? 50 : 500, i, committed = 0, rng = seed_of_test();
 	struct maps *maps = *state;
 	int fds[2], txn, err, status;
 	pid_t pid;

@@ -3,7 +3,7 @@
  * version_test.c - what a map keeps: its history, and pins of any version in it
  *
  * SNAPMAP_COMMITS: how many commits one pin outlives, by default 100,000 on
- * stock kernels and 5,000 on test builds, which are slow.
+ * stock kernels and 2,000 on test builds, which are slow.
  */
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -227,7 +227,7 @@ static u64 commits_to_make(void)
 {
 	const char *given = getenv("SNAPMAP_COMMITS");
 
-	return given ? strtoull(given, NULL, 0) : is_slow() ? 5000 : 100000;
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 2000 : 100000;
 }
 
 /* However long it is held: the blocks that only it reaches, and no other. */
