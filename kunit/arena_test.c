@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 #include <linux/snapmap.h>
 
-#include "../kmod/runlist.h"
 #include "backing.h"
 #include "fault.h"
 
@@ -432,60 +431,6 @@ static void test_random_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arena->used + arena->free, (u64)SNAPMAP_CHUNK_SMALL);
 }
 
-/* Frees what @list has and expects it to be @runs from the first on. */
-static void expect_runs(struct kunit *test, struct snapmap_runlist *list, const u32 *runs,
-			u32 count)
-{
-	struct snapmap_arena *arena = test->priv;
-	u32 i;
-
-	KUNIT_EXPECT_EQ(test, list->count, count);
-	for (i = 0; i < count; i++) {
-		snapmap_runlist_prefetch(arena, list);
-		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, list), runs[i]);
-		snapmap_arena_free(arena, runs[i]);
-	}
-	KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, list), 0U);
-	KUNIT_EXPECT_EQ(test, list->blocks, 0ULL);
-}
-
-/*
- * Two lists keep their order and their sum when one is put behind the other, however long
- * they are and wherever each begins; the empty ones are no exception.
- */
-static void check_splice(struct kunit *test, u32 first, u32 second, u32 popped)
-{
-	struct snapmap_arena *arena = test->priv;
-	struct snapmap_runlist list = {}, other = {};
-	u32 runs[3 * SNAPMAP_RUNLIST_LANES];
-	int err;
-	u32 i;
-
-	for (i = 0; i < first + second; i++) {
-		runs[i] = snapmap_arena_alloc(arena, 1 + i % 3, 2, &err);
-		snapmap_runlist_add(arena, i < first ? &list : &other, runs[i]);
-	}
-	for (i = 0; i < popped; i++) {
-		KUNIT_EXPECT_EQ(test, snapmap_runlist_pop(arena, &list), runs[i]);
-		snapmap_arena_free(arena, runs[i]);
-	}
-	snapmap_runlist_splice(arena, &list, &other);
-	expect_runs(test, &other, NULL, 0);
-	expect_runs(test, &list, runs + popped, first + second - popped);
-}
-
-static void test_runlists(struct kunit *test)
-{
-	struct snapmap_arena *arena = test->priv;
-	u32 first, second, popped;
-
-	for (first = 0; first <= SNAPMAP_RUNLIST_LANES + 2; first++)
-		for (second = 0; second <= 2 * SNAPMAP_RUNLIST_LANES - 2; second++)
-			for (popped = 0; popped <= first; popped++)
-				check_splice(test, first, second, popped);
-	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
-}
-
 /* Freed runs are handed out first, the last one freed before others, whatever fits better. */
 static void test_ready_runs(struct kunit *test)
 {
@@ -577,7 +522,6 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_every_free_run_is_found),
 	KUNIT_CASE(test_best_fit),
 	KUNIT_CASE(test_random_runs),
-	KUNIT_CASE(test_runlists),
 	KUNIT_CASE(test_ready_runs),
 	KUNIT_CASE(test_ready_runs_are_free),
 	KUNIT_CASE(test_growth_faults),
