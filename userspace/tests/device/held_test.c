@@ -198,7 +198,7 @@ static void test_huge_pages_come_and_go_D_G_H(void **state)
 		assert_false(reads_as_zeroes(&range));
 		empty_map(map->fd);
 		assert_true(wait_until(has_shrunk, map, PATIENCE));
-		assert_true(wait_until(reads_as_zeroes, &range, 10));
+		assert_true(wait_until(reads_as_zeroes, &range, 30));
 		range_end(&range);
 	}
 }

@@ -241,7 +241,7 @@ static void test_lease_ends_E_F(void **state)
 
 	settle(map->fd);
 	txn = txn_short(map->fd, 50, &before);
-	assert_true(wait_until(has_expired, &txn, 10));
+	assert_true(wait_until(has_expired, &txn, 30));
 	assert_int_equal(txn_commit(txn, &run), -ETIME);
 	assert_int_equal(run.version, 0);
 	assert_int_equal(txn_prepare(txn, NULL), -ETIME);
