@@ -207,17 +207,21 @@ template <class Self, class K> class Reading : public Peer<K>
 		ReadResult result = {};
 		const K *keys = plan.keys();
 		Value value = {};
+		size_t count = plan.count;
+		uint64_t sum = 0, hits = 0;
 		double start = cpu_ns();
 
-		for (size_t i = 0; i < plan.count; i++) {
+		for (size_t i = 0; i < count; i++) {
 			if (self().get(keys[i], value)) {
 				/* All of the copy is wanted, not just the number. */
 				asm volatile("" : : "m"(value));
-				result.sum += value.number;
-				result.hits++;
+				sum += value.number;
+				hits++;
 			}
 		}
 		result.ns = cpu_ns() - start;
+		result.sum = sum;
+		result.hits = hits;
 		return result;
 	}
 
