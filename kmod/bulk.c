@@ -16,9 +16,11 @@
 #include <linux/string.h>
 
 #include "bulk.h"
+#include "filter.h"
 
 #define DIGIT_BITS	SNAPMAP_BULK_DIGIT_BITS
 #define INSERTION_MAX	32	/* so few are sorted by insertion */
+#define RESCHED_ENTRIES	4096	/* of those that the filter is told of */
 
 static bool is_before(const struct snapmap_bulk_op *a, const struct snapmap_bulk_op *b)
 {
@@ -214,6 +216,20 @@ static int build_leaves(struct snapmap_bulk *bulk)
 	return 0;
 }
 
+/* In order of hashes, and so of the filter's bytes. Last, so that it takes no entry's room. */
+static void fill_filter(struct snapmap_bulk *bulk)
+{
+	struct snapmap_build *build = bulk->build;
+	u64 i;
+
+	snapmap_filter_new(build, bulk->count);
+	for (i = 0; build->table.filter && i < bulk->count; i++) {
+		snapmap_filter_add(build, bulk->notes->ops[i].hash);
+		if (build->resched && i % RESCHED_ENTRIES == 0)
+			build->resched();
+	}
+}
+
 /**
  * snapmap_bulk_build() - build a table
  * @bulk: what it holds; the notes will be sorted
@@ -223,6 +239,11 @@ static int build_leaves(struct snapmap_bulk *bulk)
  */
 int snapmap_bulk_build(struct snapmap_bulk *bulk)
 {
+	int err;
+
 	sort_ops(bulk->build, bulk->notes->ops, bulk->count, 0, &bulk->notes->digits);
-	return build_leaves(bulk);
+	err = build_leaves(bulk);
+	if (!err)
+		fill_filter(bulk);
+	return err;
 }

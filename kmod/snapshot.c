@@ -97,13 +97,14 @@ static void write_slot(struct snapmap_store *store, const struct snapmap_header 
 	 */
 	smp_wmb();
 	control->header[version & 1] = *header;
+	WRITE_ONCE(control->filter[version & 1], store->table.filter);
 	/*
 	 * Who sees the root sees the blocks; pairs with the load-acquire of root
 	 * in snapmap_live_begin() and snapmap_snapshot_current().
 	 */
 	smp_store_release(&control->root[version & 1], store->table.root);
 	/*
-	 * Who sees the version sees its root and header; pairs with the
+	 * Who sees the version sees its root, header and filter; pairs with the
 	 * load-acquire of version in snapmap_live_version() and
 	 * snapmap_snapshot_current().
 	 */

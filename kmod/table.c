@@ -23,6 +23,7 @@
 #include <linux/string.h>
 
 #include "broken.h"
+#include "filter.h"
 #include "table.h"
 #include "trie.h"
 
@@ -307,6 +308,7 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 		      u32 value_len)
 {
 	struct snapmap_item item = item_for(build, key, value, value_len);
+	u64 entries = build->table.entries;
 	struct snapmap_path path;
 	int err = 0;
 	int tries;
@@ -320,6 +322,8 @@ int snapmap_build_put(struct snapmap_build *build, const struct snapmap_key *key
 		err = leaf_put(build, &path, &item);
 		if (!err) {
 			account(build, key->len, value_len, 1);
+			if (build->table.entries > entries)
+				snapmap_filter_add(build, key->hash);
 			return 0;
 		}
 		if (err == -EAGAIN)
@@ -545,6 +549,7 @@ static void visit_all(struct snapmap_build *build, bool own, visit_fn visit)
 
 	visit_tree(build, SNAPMAP_ROOT_REF(root), SNAPMAP_ROOT_LEVELS(root),
 		   SNAPMAP_ROOT_BITS(root), own, visit);
+	snapmap_filter_each(build, own, visit);
 	build->table = (struct snapmap_table){};
 }
 

@@ -11,12 +11,16 @@
  * @entries: number of entries
  * @key_bytes: sum of the lengths of all keys
  * @value_bytes: sum of the lengths of all values
+ * @filter: the word of its filter; 0 when it has none
+ * @filter_room: of how many more keys that may be told
  */
 struct snapmap_table {
 	u64 root;
 	u64 entries;
 	u64 key_bytes;
 	u64 value_bytes;
+	u64 filter;
+	u64 filter_room;
 };
 
 /**

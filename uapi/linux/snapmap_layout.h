@@ -50,6 +50,17 @@
  * region, and to nothing else in any other that has a leaf. A leaf does not go on
  * from one region to the next, and none begins in the last 16 blocks of the mapping.
  *
+ * THE FILTER tells of most keys that are not there that they are not, without a
+ * look at the tags. A table need not have one. struct snapmap_control has a word for it:
+ *
+ *	bits  0..31	block of an array of 2^width block numbers; 0 without a filter
+ *	bits 32..63	width in hash bits, 1..12
+ *
+ * The first hash bits choose a run of 64 blocks of that array, the next 11 a word of 64
+ * bits in it. A key whose snapmap_filter_mask() is not all set there is not in the
+ * table; any other may be. Of all that a snapshot has, this alone is changed in place:
+ * bits are set, and never cleared.
+ *
  * THE HASH of a key of n bytes is, with SNAPMAP_HASH_FOLD, computed in words of 64
  * bits. fold(a, b) is the lower half of the product a * b xor the upper half.
  *
@@ -67,7 +78,7 @@
  * READING THE LIVE TABLE without a system call, against concurrent commits:
  *
  *	1. v = load-acquire control.version
- *	2. root = load-acquire control.root[v & 1]
+ *	2. root = load-acquire control.root[v & 1]; control.filter[v & 1] where wanted
  *	3. read barrier; if control.version != v, start again: the slot of v is
  *	   written again only after version v + 1 has been published
  *	4. walk; copy out what is wanted
@@ -80,6 +91,10 @@
  * stores oldest, then a write barrier, before it writes to a block that any
  * version below oldest could reach. A version that has passed step 5 was
  * read whole (promises A and B); the version is the linearization point (C).
+ *
+ * In place of steps 3 and 5, a look-up that takes less time than there is between
+ * commits may find control.version, behind the barrier of step 5, to be v still. Then
+ * the slot was v's, and no block of v has been reused.
  *
  * WHAT A READER MUST CHECK, because between steps 3 and 5 any byte of a block
  * may be anything (promise H):
@@ -151,6 +166,14 @@
 #define SNAPMAP_TAG_FREE		0
 #define SNAPMAP_TAG_CONT		1
 #define SNAPMAP_TAG_FIRST		2
+
+/* The filter. */
+#define SNAPMAP_FILTER_BLOCKS		64	/* of a run */
+#define SNAPMAP_FILTER_WORD_BITS	11	/* hash bits that choose a word of it */
+#define SNAPMAP_FILTER_WIDTH_MAX	12
+#define SNAPMAP_FILTER(block, width)	((__u64)(block) | (__u64)(width) << 32)
+#define SNAPMAP_FILTER_BLOCK(filter)	((__u32)(filter))
+#define SNAPMAP_FILTER_WIDTH(filter)	((__u32)((filter) >> 32))
 
 /* How a key is hashed: control.hash_kind. */
 #define SNAPMAP_HASH_FOLD		1	/* as above */
@@ -228,7 +251,7 @@ struct snapmap_header {
  * @state: SNAPMAP_STATE_*; readers ignore bits that they do not know
  * @reserved1: 0
  * @revoked: pins of versions below this one have been revoked; 0 when none has
- * @reserved2: 0
+ * @filter: filter of version v at index v & 1; 0 when it has none
  * @header: header of version v at index v & 1, read like @root
  * @name: the map's name, zero-filled
  * @reserved3: 0
@@ -251,7 +274,7 @@ struct snapmap_control {
 	__u32 state;
 	__u32 reserved1;
 	__u64 revoked;
-	__u64 reserved2[2];
+	__u64 filter[2];
 
 	struct snapmap_header header[2];
 
@@ -296,6 +319,31 @@ static inline __u32 snapmap_home_granule(__u16 check, __u32 blocks)
 	const __u32 lines = SNAPMAP_BLOCK_SIZE / SNAPMAP_LINE_SIZE;
 
 	return (check * blocks * lines >> 16) * (SNAPMAP_LINE_SIZE / SNAPMAP_GRANULE_SIZE);
+}
+
+/**
+ * snapmap_filter_word() - the place of a key in the filter
+ * @hash: the key's hash
+ * @width: the filter's, 1 to SNAPMAP_FILTER_WIDTH_MAX
+ *
+ * Return: number of the word in the run that the first @width bits choose.
+ */
+static inline __u32 snapmap_filter_word(__u64 hash, __u32 width)
+{
+	return hash << (width & 63) >> (64 - SNAPMAP_FILTER_WORD_BITS);
+}
+
+/**
+ * snapmap_filter_mask() - the bits of a key in that word
+ * @hash: the key's hash
+ *
+ * Source: blocked Bloom filters, Putze, Sanders and Singler 2007, with blocks of a word.
+ *
+ * Return: one to three bits.
+ */
+static inline __u64 snapmap_filter_mask(__u64 hash)
+{
+	return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63);
 }
 
 /**

@@ -50,7 +50,8 @@ static inline u64 snapmap_live_version(const struct snapmap_control *control)
  *
  * The barrier pairs with the one in kmod/snapshot.c (publish, write_slot) between the
  * store of version + 1 and the next commit's stores to the slot of @version: who has
- * read any of the latter sees a newer version here.
+ * read any of the latter sees a newer version here. So does who has read from a block
+ * that has been reused, for @version is not current then: see snapmap_live_intact().
  */
 static inline bool snapmap_live_recheck(const struct snapmap_control *control, u64 version)
 {
@@ -59,12 +60,28 @@ static inline bool snapmap_live_recheck(const struct snapmap_control *control, u
 }
 
 /**
+ * snapmap_live_root() - the root word of a version, as far as its slot is still its own
+ * @control: the control page
+ * @version: the version
+ *
+ * The acquire pairs with the store-release of root in kmod/snapshot.c (publish), ahead
+ * of any load from the blocks that it leads to.
+ */
+static inline u64 snapmap_live_root(const struct snapmap_control *control, u64 version)
+{
+	return snapmap_load_acquire(&control->root[version & 1]);
+}
+
+/* Its filter, likewise. Who sees the version sees all bits that its keys have set there. */
+static inline u64 snapmap_live_filter(const struct snapmap_control *control, u64 version)
+{
+	return snapmap_load(&control->filter[version & 1]);
+}
+
+/**
  * snapmap_live_begin() - steps 1 to 3: choose the version to read
  * @control: the control page
  * @root: out: its root word
- *
- * The acquire of root pairs with its store-release in kmod/snapshot.c (publish),
- * ahead of any load from the blocks that it leads to.
  *
  * Return: the version.
  */
@@ -74,7 +91,7 @@ static inline u64 snapmap_live_begin(const struct snapmap_control *control, u64 
 
 	do {
 		version = snapmap_live_version(control);
-		*root = snapmap_load_acquire(&control->root[version & 1]);
+		*root = snapmap_live_root(control, version);
 	} while (!snapmap_live_recheck(control, version));
 	return version;
 }

@@ -2,11 +2,11 @@
 /*
  * live.h - the likely case of a look-up in the current snapshot
  *
- * The first entry with the key's tag has the key, its value lies in the leaf and fits,
- * and nothing of it was reused meanwhile. That is one straight line without calls: a
- * look-up in a large table waits for memory once, for the entry, and the fewer
- * instructions it has, the more of the next ones begin meanwhile. All other cases
- * begin anew (get.c).
+ * The filter denies the key, or the first entry with its tag has it, and its value lies
+ * in the leaf and fits; and the version is current still. That is one straight line
+ * without calls: a look-up in a large table waits for memory once, for the entry, and
+ * the fewer instructions it has, the more of the next ones begin meanwhile. All other
+ * cases begin anew (get.c).
  *
  * The value is copied out before the snapshot is known to have been intact, and
  * counts only when it proves to have been (promises A and B). Until then every byte
@@ -112,12 +112,14 @@ static __always_inline int snapmap_get_live(const struct snapmap_view *view, con
 {
 	const struct snapmap_control *control = snapmap_view_control(view);
 	u64 hash = snapmap_view_hash(view, key, key_len);
-	u64 version, root;
-	int err;
+	u64 version = snapmap_live_version(control);
+	u64 root = snapmap_live_root(control, version);
+	u64 filter = snapmap_live_filter(control, version);
+	int err = -ENOENT;
 
-	version = snapmap_live_begin(control, &root);
-	err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
-	if (!likely(snapmap_live_intact(control, version)))
+	if (!filter || !snapmap_view_denies(view, filter, hash))
+		err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
+	if (!likely(snapmap_live_recheck(control, version)))
 		return -EAGAIN;
 	if (found)
 		found->version = version;

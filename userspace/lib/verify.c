@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * verify.c - the rules of the trie: references, levels, groups, blocks, sums
+ * verify.c - the rules of the trie: references, levels, groups, blocks, sums; and the filter's
  *
  * Nothing is trusted: a block that is out of bounds or used twice is reported
  * and not entered, so that the walk ends whatever it meets.
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "barrier.h"
 #include "verify.h"
 
 /**
@@ -195,6 +196,39 @@ static void check_root(struct snapmap_check *check)
 		snapmap_check_leaf(check, ref, all);
 }
 
+/* The filter of a snapshot that is current still. It is not known of others. */
+static u64 current_filter(const struct snapmap_snapshot *snapshot)
+{
+	const struct snapmap_control *control = snapmap_view_control(&snapshot->mapping->view);
+	u64 filter = snapmap_live_filter(control, snapshot->header.version);
+
+	return snapmap_live_recheck(control, snapshot->header.version) ? filter : 0;
+}
+
+/* From here on each key is to pass it, if its blocks are where they may be. */
+static void check_filter(struct snapmap_check *check)
+{
+	u64 filter = current_filter(check->snapshot);
+	u32 width = SNAPMAP_FILTER_WIDTH(filter);
+	const u32 *runs;
+	u32 i;
+
+	if (!filter)
+		return;
+	if (!width || width > SNAPMAP_FILTER_WIDTH_MAX) {
+		snapmap_check_fault(check, 0, "the filter's word %#" PRIx64 " is malformed",
+				    (uint64_t)filter);
+		return;
+	}
+	runs = snapmap_check_claim(check, SNAPMAP_FILTER_BLOCK(filter), snapmap_node_blocks(width),
+				   "the filter");
+	for (i = 0; runs && i < 1U << width; i++)
+		if (!snapmap_check_claim(check, runs[i], SNAPMAP_FILTER_BLOCKS,
+					 "a run of the filter"))
+			return;
+	check->filter = runs ? filter : 0;
+}
+
 static void check_sum(struct snapmap_check *check, const char *what, u64 found, u64 told)
 {
 	if (found != told)
@@ -227,6 +261,7 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 	check.used = calloc(snapmap_view_blocks(check.view), 1);
 	if (!check.used)
 		return -ENOMEM;
+	check_filter(&check);
 	check_root(&check);
 	check_header(&check);
 	free(check.used);

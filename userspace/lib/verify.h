@@ -15,6 +15,7 @@ enum snapmap_check_use {
  * struct snapmap_check - a verification under way
  * @snapshot: what is verified
  * @view: its blocks
+ * @filter: its filter; 0 when it has none, or none that is known
  * @used: a byte for each block of the mapping: enum snapmap_check_use
  * @entries: entries found
  * @key_bytes: sum of their keys' lengths
@@ -26,6 +27,7 @@ enum snapmap_check_use {
 struct snapmap_check {
 	const struct snapmap_snapshot *snapshot;
 	const struct snapmap_view *view;
+	u64 filter;
 	u8 *used;
 	u64 entries;
 	u64 key_bytes;

@@ -185,6 +185,9 @@ static u32 check_entry(struct leaf *leaf, u32 granule)
 	hash = snapmap_view_hash(leaf->check->view, entry + 1, entry->key_len);
 	check_tags(leaf, granule, count, hash);
 	check_hash(leaf, granule, entry, hash);
+	if (leaf->check->filter &&
+	    snapmap_view_denies(leaf->check->view, leaf->check->filter, hash))
+		leaf_fault(leaf, granule, "the filter denies the key");
 	check_version(leaf, granule, entry);
 	check_padding(leaf, granule, entry);
 	check_external(leaf, granule, entry);

@@ -106,6 +106,21 @@ static inline bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
 	return true;
 }
 
+/* Whether a filter says that a key is not there. Only in what is no filter may it be wrong. */
+static __always_inline bool snapmap_view_denies(const struct snapmap_view *view, u64 filter,
+						u64 hash)
+{
+	u32 width = SNAPMAP_FILTER_WIDTH(filter);
+	u32 run = snapmap_child(view, SNAPMAP_FILTER_BLOCK(filter), width, 0, hash);
+	u64 at = ((u64)run << SNAPMAP_BLOCK_SHIFT) + snapmap_filter_word(hash, width) * sizeof(u64);
+
+#ifndef SNAPMAP_BREAK_BOUNDS
+	if (!likely(at < view->bytes))
+		return false;
+#endif
+	return snapmap_filter_mask(hash) & ~READ_ONCE(*(const u64 *)(view->base + at));
+}
+
 static inline u64 snapmap_view_hash(const struct snapmap_view *view, const void *key,
 				    size_t key_len)
 {

@@ -3,12 +3,15 @@
  * attempt_test.c - look-ups that are overtaken again and again, in a hand-made image
  *
  * ioctl() and close() are this file's: a kernel that says that whatever is read has
- * been reused, for as long as a test likes. No module is needed.
+ * been reused, for as long as a test likes. It publishes in the middle of a look-up, too:
+ * when the blocks are touched, which are protected before. No module is needed.
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 /* Needs what is above. */
 #include <cmocka.h>
@@ -19,7 +22,7 @@
 #define MAP_FD 1000 /* none that is open */
 #define PIN_FD 1001
 
-static struct image image;
+static struct image image __attribute__((aligned(SNAPMAP_CONTROL_SIZE)));
 
 static struct {
 	struct snapmap map;
@@ -28,6 +31,7 @@ static struct {
 	int refuse;	 /* so many of them */
 	int refuse_info; /* so many times */
 	int revoke;	 /* so many of them, when they have been opened */
+	bool overtakes;	 /* whoever reads */
 } kernel;
 
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -41,12 +45,44 @@ static struct snapmap_control *control(void)
 /* Of the current version, so that all that is read has been overtaken. */
 static void overtake(bool always)
 {
-	control()->oldest = IMAGE_VERSION + always;
+	kernel.overtakes = always;
+	control()->oldest = control()->version + always;
+}
+
+static void protect_blocks(int how)
+{
+	assert_int_equal(mprotect(image.bytes + SNAPMAP_CONTROL_SIZE,
+				  sizeof(image.bytes) - SNAPMAP_CONTROL_SIZE, how),
+			 0);
+}
+
+/* The same content in another version, without a filter; the slot of the one before is reused. */
+static void publish(int number)
+{
+	u64 version = control()->version + 1;
+
+	(void)number;
+	protect_blocks(PROT_READ | PROT_WRITE);
+	control()->root[version & 1] = image.snapshot.root;
+	control()->filter[version & 1] = 0;
+	control()->version = version;
+	control()->root[!(version & 1)] = 0;
+	overtake(kernel.overtakes);
+}
+
+/* The next look-up is overtaken by a publication. */
+static void publish_meanwhile(void)
+{
+	struct sigaction on_touch = { .sa_handler = publish };
+
+	sigaction(SIGSEGV, &on_touch, NULL);
+	protect_blocks(PROT_NONE);
 }
 
 static int setup(void **state)
 {
 	(void)state;
+	protect_blocks(PROT_READ | PROT_WRITE);
 	image_make(&image);
 	control()->version = IMAGE_VERSION;
 	control()->root[IMAGE_VERSION & 1] = image.snapshot.root;
@@ -84,9 +120,9 @@ static int ioctl_info(struct snapmap_info *info)
 		kernel.refuse_info--;
 		return failed(ESTALE);
 	}
-	info->header.version = IMAGE_VERSION;
+	info->header.version = control()->version;
 	info->root = image.snapshot.root;
-	control()->revoked = kernel.revoke ? IMAGE_VERSION + 1 : 0;
+	control()->revoked = kernel.revoke ? control()->version + 1 : 0;
 	kernel.revoke -= kernel.revoke > 0;
 	return 0;
 }
@@ -125,8 +161,8 @@ static void assert_value(u32 n, const char *value, size_t len)
 		assert_int_equal(value[i], 'a' + n % 26);
 }
 
-/* One by one; returns how many there are. */
-static int get_all(void)
+/* One by one, each overtaken by a publication or not; returns how many there are. */
+static int get_all(bool meanwhile)
 {
 	struct snapmap_found found;
 	static char value[2048];
@@ -135,11 +171,16 @@ static int get_all(void)
 
 	for (n = 0; n < IMAGE_ENTRIES; n++) {
 		len = image_key(n, key);
+		if (meanwhile)
+			publish_meanwhile();
 		assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found),
 				 0);
 		assert_value(n, value, found.value_len);
-		assert_int_equal(found.version, IMAGE_VERSION);
+		assert_int_equal(found.version, control()->version);
+		assert_int_equal(found.version, IMAGE_VERSION + (meanwhile ? n + 1 : 0));
 	}
+	if (meanwhile)
+		publish_meanwhile();
 	assert_int_equal(snapmap_get(&kernel.map, "none", 4, value, sizeof(value), NULL), -ENOENT);
 	assert_int_equal(kernel.open, 0);
 	return (int)n + 1;
@@ -159,7 +200,7 @@ static void get_many(void)
 						     .cap = sizeof(values[n]) };
 	}
 	assert_int_equal(snapmap_get_many(&kernel.map, queries, n, &version), n);
-	assert_int_equal(version, IMAGE_VERSION);
+	assert_int_equal(version, control()->version);
 	for (n = 0; n < IMAGE_ENTRIES; n++)
 		assert_value(n, values[n], queries[n].value_len);
 	assert_int_equal(kernel.open, 0);
@@ -168,7 +209,7 @@ static void get_many(void)
 /* Promise D: while each attempt is overtaken, a pin gives what there is. */
 static void test_always_overtaken_D(void **state)
 {
-	int lookups = get_all();
+	int lookups = get_all(true);
 
 	(void)state;
 	assert_int_equal(kernel.pins, lookups);
@@ -180,8 +221,27 @@ static void test_never_overtaken_takes_no_pin(void **state)
 {
 	(void)state;
 	overtake(false);
-	get_all();
+	get_all(false);
 	get_many();
+	assert_int_equal(kernel.pins, 0);
+}
+
+/* Promises A and C: what another version's blocks say does not count, nor what its filter denies. */
+static void test_published_meanwhile_A_C(void **state)
+{
+	struct snapmap_found found;
+	char key[32], value[2048];
+	u32 len = image_key(1, key);
+
+	(void)state;
+	overtake(false);
+	get_all(true);
+	assert_int_equal(kernel.pins, 0);
+	control()->filter[control()->version & 1] = SNAPMAP_FILTER(IMAGE_BLOCKS / 2, 1);
+	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), -ENOENT);
+	publish_meanwhile();
+	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), 0);
+	assert_int_equal(found.version, control()->version);
 	assert_int_equal(kernel.pins, 0);
 }
 
@@ -195,7 +255,7 @@ static void test_revoked(void **state)
 	get_many();
 	assert_int_equal(kernel.pins, 3 + 1);
 	kernel.revoke = 3;
-	lookups = get_all();
+	lookups = get_all(true);
 	assert_int_equal(kernel.pins, 3 + 1 + 3 + lookups);
 }
 
@@ -208,7 +268,7 @@ static void test_no_pin(void **state)
 	assert_int_equal(kernel.pins, 5);
 	overtake(true);
 	kernel.refuse = 5;
-	get_all();
+	get_all(true);
 	assert_int_equal(kernel.pins, 10);
 }
 
@@ -225,6 +285,7 @@ static void test_no_info(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_always_overtaken_D, setup),
 	cmocka_unit_test_setup(test_never_overtaken_takes_no_pin, setup),
+	cmocka_unit_test_setup(test_published_meanwhile_A_C, setup),
 	cmocka_unit_test_setup(test_revoked, setup),
 	cmocka_unit_test_setup(test_no_pin, setup),
 	cmocka_unit_test_setup(test_no_info, setup),

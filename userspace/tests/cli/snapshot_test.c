@@ -204,6 +204,104 @@ static void test_get_many(void **state)
 	assert_int_equal(queries[IMAGE_ENTRIES + 1].err, -ENOENT);
 }
 
+#define FILTER	      512u /* block numbers, which nothing else uses */
+#define FILTER_RUN(n) (576u + 64 * (n))
+
+/* A filter of two runs, after snapmap_layout.h alone, with the bits of all entries. */
+static void image_add_filter(struct snapmap *map)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	u32 *runs = image_at(&image, FILTER);
+	char key[32];
+	u32 n, len;
+
+	image_map(map);
+	control->filter[IMAGE_VERSION & 1] = FILTER | 1ULL << 32;
+	runs[0] = FILTER_RUN(0);
+	runs[1] = FILTER_RUN(1);
+	for (n = 0; n < IMAGE_ENTRIES; n++) {
+		u64 hash, *words;
+
+		len = image_key(n, key);
+		hash = snapmap_view_hash(&image.mapping.view, key, len);
+		words = image_at(&image, runs[hash >> 63]);
+		words[hash >> 52 & 2047] |= 1ULL << hash % 64 | 1ULL << hash / 64 % 64 |
+					    1ULL << hash / 4096 % 64;
+	}
+}
+
+static u32 count_found(const struct snapmap *map, u32 from)
+{
+	static struct snapmap_inline reader;
+	u32 n, len, found = 0;
+	char key[32], value[2048];
+
+	assert_int_equal(snapmap_inline_open(map, &reader), 0);
+	for (n = from; n < from + IMAGE_ENTRIES; n++) {
+		int err;
+
+		len = image_key(n, key);
+		err = snapmap_get(map, key, len, value, sizeof(value), NULL);
+		assert_true(!err || err == -ENOENT);
+		assert_int_equal(snapmap_inline_get(&reader, key, len, value, sizeof(value), NULL),
+				 err);
+		found += !err;
+	}
+	return found;
+}
+
+/* What the filter denies is not looked for, and that is all that it is asked. */
+static void test_get_by_filter(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	struct snapmap map;
+
+	(void)state;
+	image_add_filter(&map);
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found(&map, IMAGE_ENTRIES), 0);
+	memset(image_at(&image, FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	assert_in_range(count_found(&map, 0), 1, IMAGE_ENTRIES - 1);
+	memset(image_at(&image, FILTER_RUN(1)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	assert_int_equal(count_found(&map, 0), 0);
+	/* The other version's is not this one's. */
+	control->filter[!(IMAGE_VERSION & 1)] = control->filter[IMAGE_VERSION & 1];
+	control->filter[IMAGE_VERSION & 1] = 0;
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+}
+
+static void test_bad_filter(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	u64 *filter = &control->filter[IMAGE_VERSION & 1];
+	u32 *runs = image_at(&image, FILTER);
+	struct snapmap map;
+
+	(void)state;
+	image_add_filter(&map);
+	assert_sound();
+	*(u64 *)image_at(&image, FILTER_RUN(0)) = ~0ULL;
+	assert_sound();
+	memset(image_at(&image, FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	assert_fault("the filter denies the key");
+	control->version++;
+	assert_sound(); /* the filter is another snapshot's by now */
+
+	image_add_filter(&map);
+	*filter = FILTER;
+	assert_fault("the filter's word 0x200 is malformed");
+	*filter = FILTER | 13ULL << 32;
+	assert_fault("the filter's word 0xd00000200 is malformed");
+	*filter = IMAGE_BLOCKS | 1ULL << 32;
+	assert_fault("the filter of 1 blocks lies outside the arena");
+
+	image_add_filter(&map);
+	runs[1] = IMAGE_BLOCKS - 63;
+	assert_fault("a run of the filter of 64 blocks lies outside the arena");
+	runs[1] = runs[0] + 1;
+	assert_fault("a run of the filter uses a block that is in use already");
+}
+
 /* A program that knows another layout than the map has is told. */
 static void test_layout(void **state)
 {
@@ -521,13 +619,14 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	   cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_get),	   cmocka_unit_test(test_get_many),
-		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_iterate),
-		cmocka_unit_test(test_bad_root),   cmocka_unit_test(test_bad_nodes),
-		cmocka_unit_test(test_bad_tags),   cmocka_unit_test(test_bad_entries),
-		cmocka_unit_test(test_wrong_leaf), cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_header),
+		cmocka_unit_test(test_sound),	      cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_get),	      cmocka_unit_test(test_get_many),
+		cmocka_unit_test(test_get_by_filter), cmocka_unit_test(test_bad_filter),
+		cmocka_unit_test(test_layout),	      cmocka_unit_test(test_iterate),
+		cmocka_unit_test(test_bad_root),      cmocka_unit_test(test_bad_nodes),
+		cmocka_unit_test(test_bad_tags),      cmocka_unit_test(test_bad_entries),
+		cmocka_unit_test(test_wrong_leaf),    cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_bad_values),    cmocka_unit_test(test_bad_header),
 		cmocka_unit_test(test_fuzz),
 	};
 

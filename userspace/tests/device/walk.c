@@ -85,6 +85,24 @@ static u64 tree_total(struct arena *arena, u32 ref, u32 levels, u32 bits)
 	return total;
 }
 
+/* The blocks of the filter, which is known of the current snapshot alone. */
+static u64 filter_total(struct arena *arena, u64 version)
+{
+	const struct snapmap_control *control = (const void *)arena->base;
+	u64 filter = control->filter[version & 1];
+	u32 count = 1U << SNAPMAP_FILTER_WIDTH(filter);
+	u32 blocks = (4 * count + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+	const u32 *runs;
+	u32 i;
+
+	if (!filter || control->version != version)
+		return 0;
+	runs = block_at(arena, SNAPMAP_FILTER_BLOCK(filter), blocks);
+	for (i = 0; i < count; i++)
+		meet(arena, runs[i], SNAPMAP_FILTER_BLOCKS);
+	return blocks + (u64)count * SNAPMAP_FILTER_BLOCKS;
+}
+
 /* The blocks of the snapshot of a map or a pin. */
 static u64 snapshot_total(struct arena *arena, int fd)
 {
@@ -101,7 +119,8 @@ static u64 snapshot_total(struct arena *arena, int fd)
 		arena->met = calloc(arena->bytes >> SNAPMAP_BLOCK_SHIFT, 1);
 	arena->fresh = 0;
 	total = tree_total(arena, SNAPMAP_ROOT_REF(info.root), SNAPMAP_ROOT_LEVELS(info.root),
-			   SNAPMAP_ROOT_BITS(info.root));
+			   SNAPMAP_ROOT_BITS(info.root)) +
+		filter_total(arena, info.header.version);
 	munmap((void *)arena->base, arena->bytes);
 	if (pin >= 0)
 		close(pin);

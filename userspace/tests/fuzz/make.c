@@ -5,6 +5,7 @@
 #include "image.h"
 
 #include "../../../kmod/commit.h"
+#include "../../../kmod/filter.h"
 #include "../../../kunit/forge.h"
 #include "../../shim/heap.h"
 #include "../unit/broken.h"
@@ -87,12 +88,15 @@ static void put_by_id(struct snapmap_build *build, u8 id)
 	put_as(build, id, id % 20 ? id : id * 100);
 }
 
-/* One leaf; leaves under one node; under two levels of them; and under eight. */
+/* One leaf; leaves under one node; under two levels of them; and under eight. Two with a filter. */
 static void fill(struct snapmap_build *build, unsigned int kind)
 {
 	static const u32 keys[IMAGE_KINDS] = { 4, KEYS_PLAIN, KEYS_PLAIN, 256 };
 	u32 more = kind == 2 ? 3000 : 0;
 
+	snapmap_filter_entries = 1;
+	if (kind % 2)
+		snapmap_filter_new(build, keys[kind]);
 	for (u32 id = 1; id <= keys[kind] && id < 256; id++)
 		if (id < KEYS_PLAIN || id >= KEYS_ALIKE)
 			put_by_id(build, (u8)id);

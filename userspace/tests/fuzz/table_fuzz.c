@@ -11,6 +11,7 @@
  * follows from its number and length.
  */
 #include "../../../kmod/commit.h"
+#include "../../../kmod/filter.h"
 #include "../../../kmod/history.h"
 #include "../../../kmod/reclaim.h"
 #include "../../../kmod/rollback.h"
@@ -570,6 +571,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&state, 0, sizeof(state));
 	state.fail = FAIL_OFF;
+	snapmap_filter_entries = 8;
 	CHECK(!snapmap_store_init(&state.store, "fuzz", &heap_backing, limits[fuzz_u8(&input) % 4],
 				  IMAGE_SEED, 1));
 	live_begin(&state);

@@ -97,6 +97,11 @@ void kernel_print_ages(void)
 	fclose(file);
 }
 
+void kernel_filter(unsigned int entries)
+{
+	tell(PARAMETERS "filter_entries", "%u", entries);
+}
+
 void kernel_quarantine(unsigned int us, unsigned int commits)
 {
 	tell(PARAMETERS "quarantine_us", "%u", us);

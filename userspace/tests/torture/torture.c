@@ -98,6 +98,7 @@ static void start_all(struct torture *torture)
 
 	if (kernel_fail_allocations(1))
 		printf("allocations of writers fail at random\n");
+	kernel_filter(1); /* each table that is replaced gets one */
 	if (options->kernel_readers && !kernel_read(MAP_NAME, options->kernel_readers))
 		printf("no readers in the kernel: they need a test module\n");
 	for (i = 0; i < options->readers; i++)
@@ -235,6 +236,7 @@ static void stop_all(struct torture *torture)
 	for (i = 0; i < torture->actor_count; i++)
 		end_process(torture, torture->actors[i]);
 	kernel_quarantine(500, 16);
+	kernel_filter(1 << 17);
 	kernel_fail_allocations(0);
 }
 

@@ -109,6 +109,7 @@ bool kernel_read_faults(void);	  /* whether its readers have found anything yet 
 bool kernel_has_complained(void); /* whether its log tells of a data race of the module's */
 void kernel_print_ages(void);
 void kernel_quarantine(unsigned int us, unsigned int commits);
+void kernel_filter(unsigned int entries);
 bool kernel_fail_allocations(unsigned int percent);
 
 #endif /* TORTURE_H */

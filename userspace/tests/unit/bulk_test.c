@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../../kmod/bulk.h"
+#include "../../../kmod/filter.h"
 #include "../../../kunit/forge.h"
 #include "../../shim/heap.h"
 #include "broken.h"
@@ -326,12 +327,122 @@ static void test_entries_at_home(void **state)
 	end(&fixture);
 }
 
+/* ------------------------------------------------------------ the filter */
+
+static bool is_denied(struct fixture *fixture, u64 hash)
+{
+	const struct snapmap_view view = { .arena = &fixture->arena };
+	u64 filter = fixture->build.table.filter;
+	u32 width = SNAPMAP_FILTER_WIDTH(filter);
+	const u64 *words;
+
+	words = snapmap_arena_at(&fixture->arena, snapmap_child(&view, SNAPMAP_FILTER_BLOCK(filter),
+								width, 0, hash));
+	return snapmap_filter_mask(hash) & ~words[snapmap_filter_word(hash, width)];
+}
+
+static void build_with_filter(struct fixture *fixture, u32 count)
+{
+	random_init();
+	begin(fixture, 64 << 20);
+	for (u32 n = 0; n < count; n++)
+		add(fixture, random_next(), n, 8);
+	snapmap_filter_entries = count;
+	assert_int_equal(build(fixture), 0);
+}
+
+static void put_new(struct fixture *fixture, u64 hash, u64 id)
+{
+	struct snapmap_key key = { fixture->key, sizeof(fixture->key), hash };
+
+	forge_key(SEED_OF_MAP, hash, id, fixture->key);
+	assert_int_equal(snapmap_build_put(&fixture->build, &key, value_of(1), 8), 0);
+}
+
+/* No key that is there, or comes, is denied, and most others are. */
+static void test_filter(void **state)
+{
+	u32 denied = 0;
+
+	(void)state;
+	build_with_filter(&fixture, ENTRIES);
+	assert_int_equal(SNAPMAP_FILTER_WIDTH(fixture.build.table.filter), 1);
+	for (u32 n = 0; n < ENTRIES; n++)
+		assert_false(is_denied(&fixture, fixture.entry[n].hash));
+	for (u32 n = 0; n < 1000; n++)
+		denied += is_denied(&fixture, random_next());
+	assert_in_range(denied, 900, 1000);
+	for (u32 n = 0; n < 1000; n++) {
+		u64 hash = random_next();
+
+		put_new(&fixture, hash, n);
+		assert_false(is_denied(&fixture, hash));
+	}
+	end(&fixture);
+}
+
+/* It is told of twice as many keys as there were, and then given up; updates do not count. */
+static void test_filter_is_given_up(void **state)
+{
+	(void)state;
+	build_with_filter(&fixture, 100);
+	for (u32 n = 0; n < 200; n++) {
+		assert_int_not_equal(fixture.build.table.filter, 0);
+		put_new(&fixture, n * 0x9e3779b97f4a7c15ULL, n);
+		for (u32 again = 0; again < 3; again++)
+			put_new(&fixture, n * 0x9e3779b97f4a7c15ULL, n);
+	}
+	assert_int_not_equal(fixture.build.table.filter, 0);
+	put_new(&fixture, 1, 1);
+	assert_int_equal(fixture.build.table.filter, 0);
+	put_new(&fixture, 2, 1);
+	end(&fixture);
+}
+
+/* A table goes with its filter. */
+static void test_filter_is_freed(void **state)
+{
+	(void)state;
+	build_with_filter(&fixture, 1000);
+	snapmap_build_clear(&fixture.build);
+	assert_int_equal(fixture.build.table.filter, 0);
+	end(&fixture);
+}
+
+/* Promise F: without memory for all of a filter there is none, and nothing of it is left. */
+static void test_filter_needs_memory(void **state)
+{
+	struct snapmap_arena *arena = &fixture.arena;
+	u64 limit, used;
+
+	(void)state;
+	build_with_filter(&fixture, 10);
+	snapmap_build_clear(&fixture.build);
+	used = arena->used;
+	limit = arena->limit;
+	arena->limit = arena->resident;
+	snapmap_filter_new(&fixture.build, 200000);
+	assert_int_equal(fixture.build.table.filter, 0);
+	assert_int_equal(arena->used, used);
+	arena->limit = limit;
+	snapmap_filter_new(&fixture.build, 200000);
+	assert_int_equal(SNAPMAP_FILTER_WIDTH(fixture.build.table.filter), 4);
+	assert_int_equal(arena->used, used + 1 + 16 * SNAPMAP_FILTER_BLOCKS);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),		cmocka_unit_test(test_alike),
-		cmocka_unit_test(test_equal_hashes),	cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_equal_hashes),
+		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_entries_at_home),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_filter_is_given_up),
+		cmocka_unit_test(test_filter_is_freed),
+		cmocka_unit_test(test_filter_needs_memory),
 	};
 
 	return cmocka_run_group_tests_name("bulk", tests, NULL, NULL);
