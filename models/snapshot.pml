@@ -287,6 +287,33 @@ proctype live()
 	byte round, v, again, got, w0, w1, oldest, floor;
 
 	do
+#ifdef LIKELY	/* snapmap_get_live(): version is compared once, behind everything */
+	:: round < ROUNDS ->
+		round++;
+		hear();
+		load_acquire(VERSION, v);
+		load_acquire(ROOT0 + SLOT(v), got);
+		load_words();
+#ifndef NO_READER_BARRIER
+		read_barrier();
+#endif
+		load(VERSION, again);
+		if
+#ifdef NO_RECHECK
+		:: true ->
+#else
+		:: again == v ->
+#endif
+			check_value();
+			check_version()
+		:: else ->	/* overtaken */
+#ifdef REACH_OVERTAKEN
+			assert(w0 == w1 && w0 == content[v]);
+#endif
+			skip
+		fi;
+		d_step { v = 0; again = 0; got = 0; w0 = 0; w1 = 0 }
+#else
 	:: round < ROUNDS ->
 		round++;
 		hear();
@@ -314,6 +341,7 @@ proctype live()
 		check_value();
 		check_version();
 		d_step { v = 0; again = 0; got = 0; w0 = 0; w1 = 0; oldest = 0 }
+#endif
 	:: round < ROUNDS ->	/* snapmap_header() */
 		round++;
 		hear();
