@@ -24,7 +24,7 @@
 #define ROOM		3	/* keys that it may be told of, in terms of those that it begins with */
 #define RUN_BITS	(SNAPMAP_FILTER_BLOCKS << SNAPMAP_BLOCK_SHIFT << 3)
 
-/* The tags of fewer entries fit into a core's second cache, and a filter brings little. */
+/* The tags of fewer entries fit into a core's second cache: no missing key waits for memory. */
 unsigned int snapmap_filter_entries = 1 << 17;
 module_param_named(filter_entries, snapmap_filter_entries, uint, 0644);
 MODULE_PARM_DESC(filter_entries, "entries from which on a table that is replaced gets a filter");

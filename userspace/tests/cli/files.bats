@@ -173,7 +173,7 @@ for i in range(0, 100000, 2): print("del\tkey%d" % i)' | snapmap apply "$M" -
 }
 
 @test "dump: a full disk and a reader that leaves are noticed" {
-	seq 100000 | sed 's/$/\tvalue/' | snapmap load "$M" -
+	seq 20000 | sed 's/$/\tvalue/' | snapmap load "$M" -
 	run -4 --separate-stderr bash -c "snapmap dump '$M' >/dev/full"
 	tells "snapmap: standard output: it cannot be written: No space left on device"
 	run -141 bash -c "set -o pipefail; snapmap dump '$M' | head -1 >/dev/null"
@@ -183,8 +183,8 @@ for i in range(0, 100000, 2): print("del\tkey%d" % i)' | snapmap apply "$M" -
 
 @test "a writer that is killed changes nothing, and the next one goes on" {
 	printf 'a\t1\n' | snapmap load "$M" -
-	seq 100000 | sed 's/$/\tvalue/' >"$D/file"
-	for pause in 0.02 0.05 0.1 0.2 0.3 0.5; do
+	seq 30000 | sed 's/$/\tvalue/' >"$D/file"
+	for pause in 0.02 0.04 0.07 0.1 0.2 0.3; do
 		before=$(version "$M")
 		snapmap load "$M" "$D/file" &
 		writer=$!
@@ -193,7 +193,7 @@ for i in range(0, 100000, 2): print("del\tkey%d" % i)' | snapmap apply "$M" -
 		wait $writer || :
 		# All of it or nothing.
 		entries=$(snapmap info --json "$M" | jq .entries)
-		[ "$(version "$M")" = "$before" ] && [ "$entries" = 1 ] || [ "$entries" = 100000 ]
+		[ "$(version "$M")" = "$before" ] && [ "$entries" = 1 ] || [ "$entries" = 30000 ]
 		snapmap verify "$M"
 		printf 'a\t1\n' | snapmap load "$M" -
 	done

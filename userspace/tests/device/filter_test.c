@@ -4,7 +4,7 @@
  * (promises A and C)
  *
  * Here every table that is replaced gets a filter. SNAPMAP_COMMITS scales the number of
- * commits, by default 20000 on stock kernels and 2000 on test builds, which are slow.
+ * commits, by default 4000 on stock kernels and 500 on test builds, which are slow.
  */
 #include <libsnapmap.h>
 #include <linux/snapmap_layout.h>
@@ -22,7 +22,7 @@ static u64 commits_to_make(void)
 {
 	const char *given = getenv("SNAPMAP_COMMITS");
 
-	return given ? strtoull(given, NULL, 0) : is_slow() ? 2000 : 20000;
+	return given ? strtoull(given, NULL, 0) : is_slow() ? 500 : 4000;
 }
 
 /* Every table gets a filter from here on; returns what to give filters_restore(). */
