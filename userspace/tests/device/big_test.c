@@ -5,7 +5,6 @@
  * A commit that is killed has either been published whole or not at all, and
  * leaves no memory behind (promises A and F).
  */
-#include <libsnapmap.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -49,28 +48,6 @@ static u64 mark_of(int fd, u64 number)
 	assert_int_equal(get.value_len, sizeof(value));
 	assert_int_equal(value[3], value[0]);
 	return value[0];
-}
-
-static void count_fault(void *data, uint32_t block, const char *what)
-{
-	note("block %u: %s", block, what);
-	++*(int *)data;
-}
-
-/* Every rule of the format holds for the current snapshot. */
-static void assert_sound(const char *name)
-{
-	const struct snapmap_verify_ops ops = { .fault = count_fault };
-	struct snapmap_snapshot *pin;
-	struct snapmap *map;
-	int faults = 0;
-
-	assert_int_equal(snapmap_open(name, O_RDONLY, &map), 0);
-	assert_int_equal(snapmap_pin(map, &pin), 0);
-	assert_int_equal(snapmap_verify(pin, &ops, &faults), 0);
-	assert_int_equal(faults, 0);
-	snapmap_unpin(pin);
-	snapmap_close(map);
 }
 
 static void test_million_entries_in_one_commit_A(void **state)

@@ -114,6 +114,9 @@ u64 reachable_blocks(int fd);
 /* Those of a pin that the current snapshot does not share. */
 u64 blocks_of_pin_alone(int pin, int fd);
 
+/* Every rule of the format holds for the current snapshot. */
+void assert_sound(const char *name);
+
 /* Publishes empty batches until nothing awaits reclaim but what pins hold. */
 void settle(int fd);
 

@@ -25,20 +25,20 @@ static u64 commits_to_make(void)
 	return given ? strtoull(given, NULL, 0) : is_slow() ? 500 : 4000;
 }
 
-/* Every table gets a filter from here on; returns what to give filters_restore(). */
-static u64 filters_for_all(void)
-{
-	u64 old;
+static u64 usual_entries; /* filter_entries, as the module had it */
 
-	assert_int_equal(parameter_set("filter_entries", 1, &old), 0);
-	return old;
+static int filters_for_all(void **state)
+{
+	(void)state;
+	return parameter_set("filter_entries", 1, &usual_entries);
 }
 
-static void filters_restore(u64 old)
+static int filters_as_usual(void **state)
 {
 	u64 now;
 
-	assert_int_equal(parameter_set("filter_entries", old, &now), 0);
+	(void)state;
+	return parameter_set("filter_entries", usual_entries, &now);
 }
 
 static u64 filter_of(int fd)
@@ -59,8 +59,8 @@ static void put_number(struct batch *batch, u64 number)
 	batch_put(batch, &number, sizeof(number), &number, sizeof(number));
 }
 
-/* All that is kept, and from @first on what passes. */
-static void fill(struct batch *batch, u64 first)
+/* By all that is kept, and from @first on what passes. */
+static int replace(int fd, struct batch *batch, u64 first)
 {
 	u64 i;
 
@@ -69,6 +69,7 @@ static void fill(struct batch *batch, u64 first)
 		put_number(batch, i);
 	for (i = 0; i < PASSING; i++)
 		put_number(batch, first + i);
+	return batch_commit(fd, batch, SNAPMAP_COMMIT_REPLACE, NULL);
 }
 
 static int commit_number(int fd, struct batch *batch, u64 number, bool put)
@@ -89,36 +90,16 @@ static int get_number(const struct snapmap *map, u64 number, struct snapmap_foun
 	return !err && value != number ? -EBADMSG : err;
 }
 
-static void count_fault(void *data, uint32_t block, const char *what)
-{
-	note("block %u: %s", block, what);
-	++*(int *)data;
-}
-
-/* Every rule of the format holds; with a filter, that it denies no key. */
-static void assert_sound(const struct snapmap *map)
-{
-	const struct snapmap_verify_ops ops = { .fault = count_fault };
-	struct snapmap_snapshot *pin;
-	int faults = 0;
-
-	assert_int_equal(snapmap_pin(map, &pin), 0);
-	assert_int_equal(snapmap_verify(pin, &ops, &faults), 0);
-	assert_int_equal(faults, 0);
-	snapmap_unpin(pin);
-}
-
 static void test_keys_come_and_go_C(void **state)
 {
 	struct fixture *fixture = *state;
 	struct batch batch = { .data = NULL };
-	u64 number, old = filters_for_all();
+	u64 number;
 	struct snapmap_found found;
 	struct snapmap *map;
 
 	assert_int_equal(snapmap_open(fixture->name, O_RDONLY, &map), 0);
-	fill(&batch, 1000);
-	assert_int_equal(batch_commit(fixture->fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL), 0);
+	assert_int_equal(replace(fixture->fd, &batch, 1000), 0);
 	assert_int_not_equal(filter_of(fixture->fd), 0);
 	for (number = 0; number < 1000 + PASSING; number++)
 		assert_int_equal(get_number(map, number, &found),
@@ -134,14 +115,13 @@ static void test_keys_come_and_go_C(void **state)
 		assert_int_equal(get_number(map, number, &found), -ENOENT);
 		assert_int_equal(found.version, map_version(fixture->fd));
 		if (number % 100 == 1)
-			assert_sound(map);
+			assert_sound(fixture->name);
 	}
 	assert_int_equal(filter_of(fixture->fd), 0);
-	assert_sound(map);
+	assert_sound(fixture->name);
 	batch_free(&batch);
 	snapmap_close(map);
 	assert_no_leak(fixture->fd);
-	filters_restore(old);
 }
 
 /* What an older version had is found again, though nobody had told the filter of it. */
@@ -149,25 +129,21 @@ static void test_rollback_C(void **state)
 {
 	struct fixture *fixture = *state;
 	struct batch batch = { .data = NULL };
-	u64 number, old = filters_for_all();
+	u64 number;
 	struct snapmap_found found;
 	struct snapmap *map;
 
 	assert_int_equal(snapmap_open(fixture->name, O_RDONLY, &map), 0);
-	for (number = 1; number <= 2; number++) {
-		fill(&batch, 1000 * number);
-		assert_int_equal(batch_commit(fixture->fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL),
-				 0);
-	}
+	for (number = 1; number <= 2; number++)
+		assert_int_equal(replace(fixture->fd, &batch, 1000 * number), 0);
 	assert_int_equal(get_number(map, 1000, &found), -ENOENT);
 	assert_int_equal(rollback(fixture->fd, 2, 0, NULL), 0);
 	assert_int_not_equal(filter_of(fixture->fd), 0);
 	for (number = 1000; number < 1000 + PASSING; number++)
 		assert_int_equal(get_number(map, number, &found), 0);
-	assert_sound(map);
+	assert_sound(fixture->name);
 	batch_free(&batch);
 	snapmap_close(map);
-	filters_restore(old);
 }
 
 /* ------------------------------------------------------------- beside a writer */
@@ -218,11 +194,10 @@ static int write_on(int fd, struct stage *stage, u64 commits, u64 *rng)
 	u64 first = 1000;
 	int err = 0;
 
-	for (; commits-- && !err;) {
+	while (commits-- && !err) {
 		if (!random_below(rng, 4)) {
 			first += PASSING / 2;
-			fill(&batch, first);
-			err = batch_commit(fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL);
+			err = replace(fd, &batch, first);
 			stage->passing = first;
 		} else {
 			err = commit_number(fd, &batch, first + random_below(rng, 2 * PASSING),
@@ -237,14 +212,13 @@ static void test_readers_beside_replacements_A_C(void **state)
 {
 	struct fixture *fixture = *state;
 	struct stage *stage = shared_page();
-	u64 rng = seed_of_test(), old = filters_for_all();
+	u64 rng = seed_of_test();
 	struct batch batch = { .data = NULL };
 	pid_t pids[READERS];
 	int err, i, status;
 
 	stage->passing = 1000;
-	fill(&batch, 1000);
-	assert_int_equal(batch_commit(fixture->fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL), 0);
+	assert_int_equal(replace(fixture->fd, &batch, 1000), 0);
 	for (i = 0; i < READERS; i++) {
 		u64 seed = random_next(&rng);
 
@@ -264,7 +238,6 @@ static void test_readers_beside_replacements_A_C(void **state)
 	assert_true(stage->denied);
 	batch_free(&batch);
 	munmap(stage, PAGE);
-	filters_restore(old);
 	assert_no_leak(fixture->fd);
 }
 
@@ -273,18 +246,17 @@ static void test_no_filters(void **state)
 {
 	struct fixture *fixture = *state;
 	struct batch batch = { .data = NULL };
-	u64 old, now;
+	u64 one, most;
 
-	assert_int_equal(parameter_set("filter_entries", UINT32_MAX, &old), 0);
-	fill(&batch, 1000);
-	assert_int_equal(batch_commit(fixture->fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL), 0);
+	assert_int_equal(parameter_set("filter_entries", UINT32_MAX, &one), 0);
+	assert_int_equal(replace(fixture->fd, &batch, 1000), 0);
 	assert_int_equal(filter_of(fixture->fd), 0);
-	assert_int_equal(parameter_set("filter_entries", 0, &now), 0);
+	assert_int_equal(parameter_set("filter_entries", 0, &most), 0);
 	batch_clear(&batch);
 	assert_int_equal(batch_commit(fixture->fd, &batch, SNAPMAP_COMMIT_REPLACE, NULL), 0);
 	assert_int_equal(filter_of(fixture->fd), 0);
 	batch_free(&batch);
-	filters_restore(old);
+	assert_int_equal(parameter_set("filter_entries", one, &most), 0);
 }
 
 static int kept_setup(void **state)
@@ -302,5 +274,5 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left_G),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("filter", tests, filters_for_all, filters_as_usual);
 }

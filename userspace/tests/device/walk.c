@@ -67,9 +67,15 @@ static u64 leaf_total(struct arena *arena, u32 ref)
 	return total;
 }
 
+/* Blocks of an array of 2^@bits numbers. */
+static u32 array_blocks(u32 bits)
+{
+	return ((4U << bits) + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+}
+
 static u64 tree_total(struct arena *arena, u32 ref, u32 levels, u32 bits)
 {
-	u32 blocks = ((4U << bits) + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+	u32 blocks = array_blocks(bits);
 	const u32 *slots;
 	u64 total = blocks;
 	u32 i;
@@ -91,7 +97,7 @@ static u64 filter_total(struct arena *arena, u64 version)
 	const struct snapmap_control *control = (const void *)arena->base;
 	u64 filter = control->filter[version & 1];
 	u32 count = 1U << SNAPMAP_FILTER_WIDTH(filter);
-	u32 blocks = (4 * count + SNAPMAP_BLOCK_SIZE - 1) / SNAPMAP_BLOCK_SIZE;
+	u32 blocks = array_blocks(SNAPMAP_FILTER_WIDTH(filter));
 	const u32 *runs;
 	u32 i;
 

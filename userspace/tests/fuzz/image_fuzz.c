@@ -74,12 +74,14 @@ static void check_range(const struct image *image, const void *bytes, size_t len
 	CHECK(len <= (size_t)(image->bytes + image->size - at));
 }
 
-/* Which, damaged, may deny a key to single look-ups that others find. */
-static bool has_filter(const struct image *image)
+/* Whether the filter, damaged maybe, denies a key to single look-ups, which others find. */
+static bool is_denied(const struct snapmap *map, const uint8_t *key, uint32_t len)
 {
-	const struct snapmap_control *control = (const void *)image->bytes;
+	const struct snapmap_view *view = &map->mapping->view;
+	const struct snapmap_control *control = snapmap_view_control(view);
+	uint64_t filter = control->filter[control->version & 1];
 
-	return control->filter[control->version & 1];
+	return filter && snapmap_view_denies(view, filter, snapmap_view_hash(view, key, len));
 }
 
 static void look_up(const struct image *image, const struct snapmap *map,
@@ -102,7 +104,7 @@ static void look_up(const struct image *image, const struct snapmap *map,
 		CHECK(found.value_len <= cap);
 	query = (struct snapmap_query){ .key = key, .key_len = len, .buf = value, .cap = cap };
 	CHECK(snapmap_get_many(map, &query, 1, NULL) == (query.err == 0));
-	CHECK(query.err == ret || (ret == -ENOENT && has_filter(image)));
+	CHECK(query.err == ret || (ret == -ENOENT && is_denied(map, key, len)));
 	free(small);
 
 	ret = snapmap_pin_get(snapshot, key, len, &item);
