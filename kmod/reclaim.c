@@ -323,7 +323,8 @@ static void settle_batch(struct snapmap_store *store, struct snapmap_retired *re
 		WRITE_ONCE(store->control->oldest, retired->version);
 	/*
 	 * Before anything is written to a block of the batch. Pairs with the
-	 * barrier before a live reader looks at oldest: snapmap_live_intact().
+	 * barriers before a live reader looks at oldest, snapmap_live_intact(), or
+	 * whether its version is still current, snapmap_live_recheck().
 	 */
 	smp_wmb();
 	if (trace_snapmap_reclaim_enabled())	/* the clock is read for nobody else */

@@ -50,8 +50,9 @@ static inline u64 snapmap_live_version(const struct snapmap_control *control)
  *
  * The barrier pairs with the one in kmod/snapshot.c (publish, write_slot) between the
  * store of version + 1 and the next commit's stores to the slot of @version: who has
- * read any of the latter sees a newer version here. So does who has read from a block
- * that has been reused, for @version is not current then: see snapmap_live_intact().
+ * read any of the latter sees a newer version here. It pairs with the one in
+ * kmod/reclaim.c (oldest) too: who has read from a block that has been reused sees a
+ * newer version, for that was stored before oldest was.
  */
 static inline bool snapmap_live_recheck(const struct snapmap_control *control, u64 version)
 {
