@@ -204,7 +204,6 @@ template <class Self, class K> class Reading : public Peer<K>
 
 	ReadResult independent(const ReadPlan<K> &plan)
 	{
-		ReadResult result = {};
 		const K *keys = plan.keys();
 		Value value = {};
 		size_t count = plan.count;
@@ -219,30 +218,27 @@ template <class Self, class K> class Reading : public Peer<K>
 				hits++;
 			}
 		}
-		result.ns = cpu_ns() - start;
-		result.sum = sum;
-		result.hits = hits;
-		return result;
+		return { cpu_ns() - start, hits, sum };
 	}
 
 	/* The next key is not known before the last value. */
 	ReadResult dependent(const ReadPlan<K> &plan)
 	{
-		ReadResult result = {};
 		uint64_t zero = run_time_zero;
 		const K *keys = plan.keys();
 		Value value = {};
+		size_t count = plan.count;
+		uint64_t sum = 0, hits = 0;
 		double start = cpu_ns();
 
-		for (size_t i = 0; i < plan.count; i++) {
+		for (size_t i = 0; i < count; i++) {
 			if (self().get(keys[i + (value.number & zero)], value)) {
 				asm volatile("" : : "m"(value));
-				result.sum += value.number;
-				result.hits++;
+				sum += value.number;
+				hits++;
 			}
 		}
-		result.ns = cpu_ns() - start;
-		return result;
+		return { cpu_ns() - start, hits, sum };
 	}
 };
 

@@ -102,7 +102,9 @@
  *	- every slot of an inner node, and every leaf and value, lies below
  *	  control.span, whatever levels, widths and lags say; a leaf has at most
  *	  8 blocks
- *	- an entry and what it says of its key and value end inside the leaf
+ *	- an entry and what it says of its key and value end inside the leaf; or
+ *	  no more than SNAPMAP_ENTRY_INLINE_MAX bytes behind its begin, since no
+ *	  leaf begins in the last 16 blocks
  *	- a value is at most SNAPMAP_VALUE_MAX long
  *
  * An arena range that is not populated reads as zeroes, never as SIGBUS.

@@ -27,7 +27,7 @@ static inline bool snapmap_key_len_valid(size_t key_len)
 }
 
 /* As memcpy() does, but without a call for what lies in a leaf. */
-static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t len)
+static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
 {
 	size_t at;
 
@@ -48,9 +48,39 @@ static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t le
 }
 
 /*
+ * Copies out a value of @len bytes, which need not be @cap, of which @whole is a copy that
+ * the compiler knows nothing of.
+ *
+ * Where the bytes go must not depend on what memory has yet to bring, and @len is a part
+ * of that: loads wait for a store that may go anywhere, and so the next look-ups would
+ * wait for this one. In place of computing with @len, the likely lengths are branched on.
+ */
+static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t len, size_t cap,
+					       size_t whole)
+{
+	if (likely(len == cap)) {
+		snapmap_copy(to, from, __builtin_constant_p(cap) ? cap : whole);
+		return;
+	}
+	for (; len >= 16; len -= 16) {
+		memcpy(to, from, 16);
+		to += 16;
+		from += 16;
+		__asm__("" : "+r"(to)); /* else it is computed from @len */
+	}
+	if (len == 8)
+		memcpy(to, from, 8);
+	else if (len == 4)
+		memcpy(to, from, 4);
+	else
+		snapmap_copy(to, from, len);
+}
+
+/*
  * Copies out the value of the entry at @granule, the first of those that @mask tells
  * of. Returns -EAGAIN in the less likely cases: another entry may be the one, the
- * value does not lie in the leaf, or is too long.
+ * value does not lie in the leaf, or is too long. A key and a value may lie behind the
+ * leaf when they are none; so far they are inside the mapping.
  */
 static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u64 mask, u32 granule,
 					     const void *key, u32 key_len, void *buf, size_t cap,
@@ -58,16 +88,18 @@ static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u6
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value = snapmap_value_at(entry, key_len);
+	size_t whole = cap;
 	u32 value_len;
 
-	/* A key may be compared with what lies behind the leaf; the value tells that it does. */
+	__asm__("" : "+r"(whole));
 	if (!likely(READ_ONCE(entry->key_len) == key_len) ||
 	    !likely(snapmap_key_equal((const u8 *)(entry + 1), (const u8 *)key, key_len)))
 		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
 	value_len = READ_ONCE(entry->value_len);
-	if (!likely(value_len <= snapmap_leaf_end(leaf) - value) || !likely(value_len <= cap))
+	if (!likely(value_len <= SNAPMAP_ENTRY_INLINE_MAX - (u32)(value - (const u8 *)entry)) ||
+	    !likely(value_len <= cap))
 		return -EAGAIN;
-	snapmap_copy_value((u8 *)buf, value, value_len);
+	snapmap_copy_value((u8 *)buf, value, value_len, cap, whole);
 	if (found) {
 		found->value_len = value_len;
 		found->entry_version = READ_ONCE(entry->version);

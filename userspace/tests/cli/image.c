@@ -137,3 +137,46 @@ void image_make(struct image *image)
 	for (n = 0; n < IMAGE_ENTRIES; n++)
 		put_entry(image, n);
 }
+
+/**
+ * image_map() - the image, made anew, as the current version of a map
+ * @image: the image
+ * @map: out: the map
+ */
+void image_map(struct image *image, struct snapmap *map)
+{
+	struct snapmap_control *control = (void *)image->bytes;
+
+	image_make(image);
+	control->layout_version = SNAPMAP_LAYOUT_VERSION;
+	control->version = IMAGE_VERSION;
+	control->root[IMAGE_VERSION & 1] = image->snapshot.root;
+	*map = (struct snapmap){ .fd = -1, .mapping = &image->mapping };
+}
+
+/**
+ * image_add_filter() - the same with a filter of two runs, which has the bits of all entries
+ * @image: the image
+ * @map: out: the map
+ */
+void image_add_filter(struct image *image, struct snapmap *map)
+{
+	struct snapmap_control *control = (void *)image->bytes;
+	u32 *runs = image_at(image, IMAGE_FILTER);
+	char key[32];
+	u32 n, len;
+
+	image_map(image, map);
+	control->filter[IMAGE_VERSION & 1] = IMAGE_FILTER | 1ULL << 32;
+	runs[0] = IMAGE_FILTER_RUN(0);
+	runs[1] = IMAGE_FILTER_RUN(1);
+	for (n = 0; n < IMAGE_ENTRIES; n++) {
+		u64 hash, *words;
+
+		len = image_key(n, key);
+		hash = snapmap_hash(IMAGE_SEED, key, len);
+		words = image_at(image, runs[hash >> 63]);
+		words[hash >> 52 & 2047] |= 1ULL << hash % 64 | 1ULL << hash / 64 % 64 |
+					    1ULL << hash / 4096 % 64;
+	}
+}

@@ -9,17 +9,20 @@
 #ifndef SNAPMAP_TESTS_IMAGE_H
 #define SNAPMAP_TESTS_IMAGE_H
 
+#include "../../lib/map.h"
 #include "../../lib/pin.h"
 
-#define IMAGE_BLOCKS  1024
-#define IMAGE_ENTRIES 120
-#define IMAGE_VERSION 7
-#define IMAGE_TOP     16u /* block numbers */
-#define IMAGE_NODE(n) (17u + 4 * (n))
-#define IMAGE_NODES   3u
-#define IMAGE_LEAVES  12u
-#define IMAGE_LEAF(n) (32u + 8 * (n))
-#define IMAGE_VALUES  128u /* first block of external values */
+#define IMAGE_BLOCKS	    1024
+#define IMAGE_ENTRIES	    120
+#define IMAGE_VERSION	    7
+#define IMAGE_TOP	    16u /* block numbers */
+#define IMAGE_NODE(n)	    (17u + 4 * (n))
+#define IMAGE_NODES	    3u
+#define IMAGE_LEAVES	    12u
+#define IMAGE_LEAF(n)	    (32u + 8 * (n))
+#define IMAGE_VALUES	    128u /* first block of external values */
+#define IMAGE_FILTER	    512u
+#define IMAGE_FILTER_RUN(n) (576u + 64 * (n))
 
 /**
  * struct image - an arena and the snapshot in it
@@ -40,6 +43,8 @@ struct image {
 };
 
 void image_make(struct image *image);
+void image_map(struct image *image, struct snapmap *map);
+void image_add_filter(struct image *image, struct snapmap *map);
 u32 image_key(u32 n, char *key);
 u32 image_value_len(u32 n);
 
@@ -52,6 +57,15 @@ static inline void *image_at(struct image *image, u32 block)
 static inline u8 *image_tags(struct image *image, u32 block)
 {
 	return image->bytes + 2048 + 8 * block;
+}
+
+/* Whether the leaf of entry @n has @len bytes more behind the key, of whoever's. */
+static inline bool image_has_room(const struct image *image, u32 n, u32 len)
+{
+	u32 at = image->place[n] % (SNAPMAP_LEAF_BLOCKS_MAX << SNAPMAP_BLOCK_SHIFT);
+
+	return at + sizeof(struct snapmap_entry) + 32 + len <= SNAPMAP_LEAF_BLOCKS_MAX
+								       << SNAPMAP_BLOCK_SHIFT;
 }
 
 static inline struct snapmap_entry *image_entry(struct image *image, u32 n)

@@ -20,9 +20,6 @@
 #include "../../lib/map.h"
 #include "image.h"
 
-/* Beside what the library has of the same. */
-#include <snapmap_inline.h>
-
 #define FUZZ_ROUNDS 30000
 
 static struct image image;
@@ -124,200 +121,36 @@ static void test_get(void **state)
 	assert_int_equal(snapmap_pin_get(&image.snapshot, key, 1025, &item), -EMSGSIZE);
 }
 
-/* The image as the current version of a map. */
-static void image_map(struct snapmap *map)
-{
-	struct snapmap_control *control = (void *)image.bytes;
-
-	image_make(&image);
-	control->layout_version = SNAPMAP_LAYOUT_VERSION;
-	control->version = IMAGE_VERSION;
-	control->root[IMAGE_VERSION & 1] = image.snapshot.root;
-	*map = (struct snapmap){ .fd = -1, .mapping = &image.mapping };
-}
-
-#define MANY (IMAGE_ENTRIES + 50)
-
-/* What a look-up of entry @n has given, but for the value where that is too long. */
-static void assert_value(u32 n, size_t len, const char *value, int err)
-{
-	assert_int_equal(len, image_value_len(n));
-	for (size_t i = 0; !err && i < len; i++)
-		assert_int_equal(value[i], 'a' + n % 26);
-}
-
-/*
- * Every entry, keys that there are not, and bad queries, in calls of all sizes: some of keys of
- * one length, others not.
- */
-static void test_get_many(void **state)
-{
-	static char keys[MANY][32], one[2048], other[2048], many[MANY][2048];
-	static struct snapmap_query queries[MANY];
-	static struct snapmap_inline reader;
-	struct snapmap_found found, within;
-	size_t from, count, i, hits;
-	struct snapmap map;
-	uint64_t version;
-
-	(void)state;
-	image_map(&map);
-	assert_int_equal(snapmap_inline_open(&map, &reader), 0);
-	for (i = 0; i < MANY; i++) {
-		queries[i].key = keys[i];
-		queries[i].key_len = image_key((u32)i, keys[i]);
-		queries[i].buf = many[i];
-		queries[i].cap = i % 11 ? sizeof(many[i]) : 5;
-	}
-	queries[3].key_len = 0;
-	queries[20].key_len = SNAPMAP_KEY_MAX + 1;
-	for (from = 0, count = 0; from + count <= MANY; from += count, count++) {
-		hits = 0;
-		version = 0;
-		for (i = from; i < from + count; i++)
-			queries[i].err = 1;
-		assert_in_range(snapmap_get_many(&map, queries + from, count, &version), 0, count);
-		assert_int_equal(version, IMAGE_VERSION);
-		for (i = from; i < from + count; i++) {
-			int err = snapmap_get(&map, keys[i], queries[i].key_len, one,
-					      queries[i].cap, &found);
-
-			assert_int_equal(queries[i].err, err);
-			assert_int_equal(snapmap_inline_get(&reader, keys[i], queries[i].key_len,
-							    other, queries[i].cap, &within),
-					 err);
-			hits += !err;
-			if (err && err != -ERANGE)
-				continue;
-			assert_value((u32)i, queries[i].value_len, many[i], err);
-			assert_value((u32)i, found.value_len, one, err);
-			assert_value((u32)i, within.value_len, other, err);
-			assert_int_equal(within.entry_version, found.entry_version);
-			assert_int_equal(within.version, IMAGE_VERSION);
-		}
-		assert_int_equal(snapmap_get_many(&map, queries + from, count, NULL), hits);
-	}
-	assert_int_equal(queries[3].err, -EMSGSIZE);
-	assert_int_equal(queries[20].err, -EMSGSIZE);
-	assert_int_equal(queries[11].err, -ERANGE);
-	assert_int_equal(queries[1].err, 0);
-	assert_int_equal(queries[IMAGE_ENTRIES + 1].err, -ENOENT);
-}
-
-#define FILTER	      512u /* block numbers, which nothing else uses */
-#define FILTER_RUN(n) (576u + 64 * (n))
-
-/* A filter of two runs, after snapmap_layout.h alone, with the bits of all entries. */
-static void image_add_filter(struct snapmap *map)
-{
-	struct snapmap_control *control = (void *)image.bytes;
-	u32 *runs = image_at(&image, FILTER);
-	char key[32];
-	u32 n, len;
-
-	image_map(map);
-	control->filter[IMAGE_VERSION & 1] = FILTER | 1ULL << 32;
-	runs[0] = FILTER_RUN(0);
-	runs[1] = FILTER_RUN(1);
-	for (n = 0; n < IMAGE_ENTRIES; n++) {
-		u64 hash, *words;
-
-		len = image_key(n, key);
-		hash = snapmap_view_hash(&image.mapping.view, key, len);
-		words = image_at(&image, runs[hash >> 63]);
-		words[hash >> 52 & 2047] |= 1ULL << hash % 64 | 1ULL << hash / 64 % 64 |
-					    1ULL << hash / 4096 % 64;
-	}
-}
-
-static u32 count_found(const struct snapmap *map, u32 from)
-{
-	static struct snapmap_inline reader;
-	u32 n, len, found = 0;
-	char key[32], value[2048];
-
-	assert_int_equal(snapmap_inline_open(map, &reader), 0);
-	for (n = from; n < from + IMAGE_ENTRIES; n++) {
-		int err;
-
-		len = image_key(n, key);
-		err = snapmap_get(map, key, len, value, sizeof(value), NULL);
-		assert_true(!err || err == -ENOENT);
-		assert_int_equal(snapmap_inline_get(&reader, key, len, value, sizeof(value), NULL),
-				 err);
-		found += !err;
-	}
-	return found;
-}
-
-/* What the filter denies is not looked for, and that is all that it is asked. */
-static void test_get_by_filter(void **state)
-{
-	struct snapmap_control *control = (void *)image.bytes;
-	struct snapmap map;
-
-	(void)state;
-	image_add_filter(&map);
-	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
-	assert_int_equal(count_found(&map, IMAGE_ENTRIES), 0);
-	memset(image_at(&image, FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
-	assert_in_range(count_found(&map, 0), 1, IMAGE_ENTRIES - 1);
-	memset(image_at(&image, FILTER_RUN(1)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
-	assert_int_equal(count_found(&map, 0), 0);
-	/* The other version's is not this one's. */
-	control->filter[!(IMAGE_VERSION & 1)] = control->filter[IMAGE_VERSION & 1];
-	control->filter[IMAGE_VERSION & 1] = 0;
-	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
-}
-
 static void test_bad_filter(void **state)
 {
 	struct snapmap_control *control = (void *)image.bytes;
 	u64 *filter = &control->filter[IMAGE_VERSION & 1];
-	u32 *runs = image_at(&image, FILTER);
+	u32 *runs = image_at(&image, IMAGE_FILTER);
 	struct snapmap map;
 
 	(void)state;
-	image_add_filter(&map);
+	image_add_filter(&image, &map);
 	assert_sound();
-	*(u64 *)image_at(&image, FILTER_RUN(0)) = ~0ULL;
+	*(u64 *)image_at(&image, IMAGE_FILTER_RUN(0)) = ~0ULL;
 	assert_sound();
-	memset(image_at(&image, FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	memset(image_at(&image, IMAGE_FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
 	assert_fault("the filter denies the key");
 	control->version++;
 	assert_sound(); /* the filter is another snapshot's by now */
 
-	image_add_filter(&map);
-	*filter = FILTER;
+	image_add_filter(&image, &map);
+	*filter = IMAGE_FILTER;
 	assert_fault("the filter's word 0x200 is malformed");
-	*filter = FILTER | 13ULL << 32;
+	*filter = IMAGE_FILTER | 13ULL << 32;
 	assert_fault("the filter's word 0xd00000200 is malformed");
 	*filter = IMAGE_BLOCKS | 1ULL << 32;
 	assert_fault("the filter of 1 blocks lies outside the arena");
 
-	image_add_filter(&map);
+	image_add_filter(&image, &map);
 	runs[1] = IMAGE_BLOCKS - 63;
 	assert_fault("a run of the filter of 64 blocks lies outside the arena");
 	runs[1] = runs[0] + 1;
 	assert_fault("a run of the filter uses a block that is in use already");
-}
-
-/* A program that knows another layout than the map has is told. */
-static void test_layout(void **state)
-{
-	struct snapmap_inline reader;
-	struct snapmap map;
-	const void *base;
-	uint64_t bytes;
-
-	(void)state;
-	image_map(&map);
-	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION, &base, &bytes), 0);
-	assert_ptr_equal(base, image.bytes);
-	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION + 1, &base, &bytes),
-			 -EPROTONOSUPPORT);
-	((struct snapmap_control *)image.bytes)->layout_version++;
-	assert_int_equal(snapmap_inline_open(&map, &reader), -EPROTONOSUPPORT);
 }
 
 static void test_iterate(void **state)
@@ -619,15 +452,13 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	      cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_get),	      cmocka_unit_test(test_get_many),
-		cmocka_unit_test(test_get_by_filter), cmocka_unit_test(test_bad_filter),
-		cmocka_unit_test(test_layout),	      cmocka_unit_test(test_iterate),
-		cmocka_unit_test(test_bad_root),      cmocka_unit_test(test_bad_nodes),
-		cmocka_unit_test(test_bad_tags),      cmocka_unit_test(test_bad_entries),
-		cmocka_unit_test(test_wrong_leaf),    cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_bad_values),    cmocka_unit_test(test_bad_header),
-		cmocka_unit_test(test_fuzz),
+		cmocka_unit_test(test_sound),	    cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_get),	    cmocka_unit_test(test_bad_filter),
+		cmocka_unit_test(test_iterate),	    cmocka_unit_test(test_bad_root),
+		cmocka_unit_test(test_bad_nodes),   cmocka_unit_test(test_bad_tags),
+		cmocka_unit_test(test_bad_entries), cmocka_unit_test(test_wrong_leaf),
+		cmocka_unit_test(test_twice),	    cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_bad_header),  cmocka_unit_test(test_fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * live_test.c - looking up in the current snapshot, on a hand-made image
+ *
+ * One key, many at once, and compiled in, as snapmap_inline.h has it, give the same.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* Needs what is above. */
+#include <cmocka.h>
+
+#include "../../lib/map.h"
+#include "image.h"
+
+/* Beside what the library has of the same. */
+#include <snapmap_inline.h>
+
+static struct image image;
+
+#define MANY (IMAGE_ENTRIES + 50)
+
+/* What a look-up of entry @n has given, but for the value where that is too long. */
+static void assert_value(u32 n, size_t len, const char *value, int err)
+{
+	assert_int_equal(len, image_value_len(n));
+	for (size_t i = 0; !err && i < len; i++)
+		assert_int_equal(value[i], 'a' + n % 26);
+}
+
+/*
+ * Every entry, keys that there are not, and bad queries, in calls of all sizes: some of keys of
+ * one length, others not.
+ */
+static void test_get_many(void **state)
+{
+	static char keys[MANY][32], one[2048], other[2048], many[MANY][2048];
+	static struct snapmap_query queries[MANY];
+	static struct snapmap_inline reader;
+	struct snapmap_found found, within;
+	size_t from, count, i, hits;
+	struct snapmap map;
+	uint64_t version;
+
+	(void)state;
+	image_map(&image, &map);
+	assert_int_equal(snapmap_inline_open(&map, &reader), 0);
+	for (i = 0; i < MANY; i++) {
+		queries[i].key = keys[i];
+		queries[i].key_len = image_key((u32)i, keys[i]);
+		queries[i].buf = many[i];
+		queries[i].cap = i % 11 ? sizeof(many[i]) : 5;
+	}
+	queries[3].key_len = 0;
+	queries[20].key_len = SNAPMAP_KEY_MAX + 1;
+	for (from = 0, count = 0; from + count <= MANY; from += count, count++) {
+		hits = 0;
+		version = 0;
+		for (i = from; i < from + count; i++)
+			queries[i].err = 1;
+		assert_in_range(snapmap_get_many(&map, queries + from, count, &version), 0, count);
+		assert_int_equal(version, IMAGE_VERSION);
+		for (i = from; i < from + count; i++) {
+			int err = snapmap_get(&map, keys[i], queries[i].key_len, one,
+					      queries[i].cap, &found);
+
+			assert_int_equal(queries[i].err, err);
+			assert_int_equal(snapmap_inline_get(&reader, keys[i], queries[i].key_len,
+							    other, queries[i].cap, &within),
+					 err);
+			hits += !err;
+			if (err && err != -ERANGE)
+				continue;
+			assert_value((u32)i, queries[i].value_len, many[i], err);
+			assert_value((u32)i, found.value_len, one, err);
+			assert_value((u32)i, within.value_len, other, err);
+			assert_int_equal(within.entry_version, found.entry_version);
+			assert_int_equal(within.version, IMAGE_VERSION);
+		}
+		assert_int_equal(snapmap_get_many(&map, queries + from, count, NULL), hits);
+	}
+	assert_int_equal(queries[3].err, -EMSGSIZE);
+	assert_int_equal(queries[20].err, -EMSGSIZE);
+	assert_int_equal(queries[11].err, -ERANGE);
+	assert_int_equal(queries[1].err, 0);
+	assert_int_equal(queries[IMAGE_ENTRIES + 1].err, -ENOENT);
+}
+
+#define LEN_MAX	  130
+#define UNTOUCHED 0x5a
+
+/* A value of @len bytes at @value is copied as it is to a buffer of @cap, and nothing else is written. */
+static void assert_copied(const struct snapmap_inline *reader, const char *key, size_t key_len,
+			  const u8 *value, size_t len, size_t cap)
+{
+	u8 expected[LEN_MAX + 70], whole[sizeof(expected)], within[sizeof(expected)];
+
+	memset(expected, UNTOUCHED, sizeof(expected));
+	memcpy(expected, value, len);
+	memset(whole, UNTOUCHED, sizeof(whole));
+	memset(within, UNTOUCHED, sizeof(within));
+	assert_int_equal(snapmap_get(reader->map, key, key_len, whole, cap, NULL), 0);
+	assert_memory_equal(whole, expected, sizeof(expected));
+	assert_int_equal(snapmap_inline_get(reader, key, key_len, within, cap, NULL), 0);
+	assert_memory_equal(within, expected, sizeof(expected));
+}
+
+/* Values of all lengths, for buffers that they fill and for others. */
+static void test_value_lengths(void **state)
+{
+	static struct snapmap_inline reader;
+	struct snapmap_entry *entry;
+	struct snapmap map;
+	u32 n, len, key_len;
+	char key[32];
+	u8 *value;
+
+	(void)state;
+	image_map(&image, &map);
+	assert_int_equal(snapmap_inline_open(&map, &reader), 0);
+	for (n = 0; n < IMAGE_ENTRIES; n++) {
+		key_len = image_key(n, key);
+		entry = image_entry(&image, n);
+		value = (u8 *)(entry + 1) + ((key_len + 7) & ~7u);
+		for (len = 0; len <= LEN_MAX && image_has_room(&image, n, len); len++) {
+			entry->value_len = len;
+			assert_copied(&reader, key, key_len, value, len, len);
+			assert_copied(&reader, key, key_len, value, len, len + 1);
+			assert_copied(&reader, key, key_len, value, len, LEN_MAX + 64);
+			if (len)
+				assert_int_equal(snapmap_get(&map, key, key_len, value, len - 1,
+							     NULL),
+						 -ERANGE);
+		}
+	}
+}
+
+static u32 count_found(const struct snapmap *map, u32 from)
+{
+	static struct snapmap_inline reader;
+	u32 n, len, found = 0;
+	char key[32], value[2048];
+
+	assert_int_equal(snapmap_inline_open(map, &reader), 0);
+	for (n = from; n < from + IMAGE_ENTRIES; n++) {
+		int err;
+
+		len = image_key(n, key);
+		err = snapmap_get(map, key, len, value, sizeof(value), NULL);
+		assert_true(!err || err == -ENOENT);
+		assert_int_equal(snapmap_inline_get(&reader, key, len, value, sizeof(value), NULL),
+				 err);
+		found += !err;
+	}
+	return found;
+}
+
+/* What the filter denies is not looked for, and that is all that it is asked. */
+static void test_get_by_filter(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	struct snapmap map;
+
+	(void)state;
+	image_add_filter(&image, &map);
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found(&map, IMAGE_ENTRIES), 0);
+	memset(image_at(&image, IMAGE_FILTER_RUN(0)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	assert_in_range(count_found(&map, 0), 1, IMAGE_ENTRIES - 1);
+	memset(image_at(&image, IMAGE_FILTER_RUN(1)), 0, 64 << SNAPMAP_BLOCK_SHIFT);
+	assert_int_equal(count_found(&map, 0), 0);
+	/* The other version's is not this one's. */
+	control->filter[!(IMAGE_VERSION & 1)] = control->filter[IMAGE_VERSION & 1];
+	control->filter[IMAGE_VERSION & 1] = 0;
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+}
+
+/* A program that knows another layout than the map has is told. */
+static void test_layout(void **state)
+{
+	struct snapmap_inline reader;
+	struct snapmap map;
+	const void *base;
+	uint64_t bytes;
+
+	(void)state;
+	image_map(&image, &map);
+	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION, &base, &bytes), 0);
+	assert_ptr_equal(base, image.bytes);
+	assert_int_equal(snapmap_mapped(&map, SNAPMAP_LAYOUT_VERSION + 1, &base, &bytes),
+			 -EPROTONOSUPPORT);
+	((struct snapmap_control *)image.bytes)->layout_version++;
+	assert_int_equal(snapmap_inline_open(&map, &reader), -EPROTONOSUPPORT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_get_many),
+		cmocka_unit_test(test_value_lengths),
+		cmocka_unit_test(test_get_by_filter),
+		cmocka_unit_test(test_layout),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
