@@ -71,14 +71,11 @@ static __always_inline int get_live(const struct snapmap *map, const void *key, 
 int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
 		struct snapmap_found *found)
 {
-	switch (key_len) {
-	case 16:
+	if (key_len == 16)
 		return get_live(map, key, 16, buf, cap, found);
-	case 8:
+	if (key_len == 8)
 		return get_live(map, key, 8, buf, cap, found);
-	default:
-		return get_live(map, key, key_len, buf, cap, found);
-	}
+	return get_live(map, key, key_len, buf, cap, found);
 }
 
 /* More than fit into what a core can wait for at once bring nothing. */

@@ -127,6 +127,17 @@ static __always_inline int snapmap_get_likely(const struct snapmap_view *view, u
 				 cap, found);
 }
 
+/* What has been found out about @version, if that is the current one still. */
+static __always_inline int snapmap_live_result(const struct snapmap_control *control, u64 version,
+					       int err, struct snapmap_found *found)
+{
+	if (!likely(snapmap_live_recheck(control, version)))
+		return -EAGAIN;
+	if (found)
+		found->version = version;
+	return err;
+}
+
 /**
  * snapmap_get_live() - look a key up in the current snapshot
  * @view: the map's mapping
@@ -147,15 +158,12 @@ static __always_inline int snapmap_get_live(const struct snapmap_view *view, con
 	u64 version = snapmap_live_version(control);
 	u64 root = snapmap_live_root(control, version);
 	u64 filter = snapmap_live_filter(control, version);
-	int err = -ENOENT;
+	int err;
 
-	if (!filter || !snapmap_view_denies(view, filter, hash))
-		err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
-	if (!likely(snapmap_live_recheck(control, version)))
-		return -EAGAIN;
-	if (found)
-		found->version = version;
-	return err;
+	if (filter && snapmap_view_denies(view, filter, hash))
+		return snapmap_live_result(control, version, -ENOENT, found);
+	err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
+	return snapmap_live_result(control, version, err, found);
 }
 
 #endif /* SNAPMAP_LIVE_H */
