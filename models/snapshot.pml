@@ -39,6 +39,11 @@
 #define WORDS		7
 #define GRACES		(2 * VERSIONS)
 #define STORES		(LOCATIONS + 7 * BUILDS)
+#elif defined(DIRECTORY)
+#define WORDS		7
+#define GRACES		VERSIONS
+#define grace_done	grace_over_for
+#define STORES		(LOCATIONS + 8 * BUILDS)
 #else
 #define WORDS		6
 #define GRACES		VERSIONS
@@ -53,6 +58,8 @@
 #define ROOT0		2	/* and the root in the other slot */
 #define HEADER0		4
 #define REVOKED		6
+#define ENTERED		6	/* the leaf's slot in the directory */
+#define CLOSED		BLOCKS	/* what it holds when it tells nothing */
 #define WORD(b, i)	(WORDS + 2 * (b) + (i))
 
 #ifdef ONE_SLOT
@@ -129,7 +136,23 @@ inline publish()
 			store_block = b
 		:: else
 		fi;
+#if defined(DIRECTORY) && !defined(NO_CLOSE)
+		if
+		:: b < BLOCKS -> store(ENTERED, CLOSED)
+		:: else
+		fi;
+#endif
 		write_slot(store_version, store_block);
+#ifdef DIRECTORY
+		if
+		:: b < BLOCKS ->
+#ifndef NO_OPEN_WMB
+			smp_wmb();
+#endif
+			store(ENTERED, b)
+		:: else
+		fi;
+#endif
 #if PINS
 		history_push();
 #endif
@@ -292,7 +315,15 @@ proctype live()
 		round++;
 		hear();
 		load_acquire(VERSION, v);
+#ifdef DIRECTORY
+		load(ENTERED, got);
+		if
+		:: got == CLOSED -> load_acquire(ROOT0 + SLOT(v), got)
+		:: else
+		fi;
+#else
 		load_acquire(ROOT0 + SLOT(v), got);
+#endif
 		load_words();
 #ifndef NO_READER_BARRIER
 		read_barrier();
