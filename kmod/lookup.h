@@ -358,6 +358,12 @@ static __always_inline u32 snapmap_walk(const struct snapmap_view *view, u64 roo
 	return ref;
 }
 
+/* Whether a slot of the directory names a leaf: no reference of one has the highest bit. */
+static __always_inline bool snapmap_ref_is_leaf(u32 ref)
+{
+	return ref && !(ref & SNAPMAP_DIRECTORY_CLOSED);
+}
+
 /**
  * snapmap_leaf_at() - the leaf of a reference
  * @view: where blocks are found

@@ -26,6 +26,7 @@
 #include <linux/timekeeping.h>
 
 #include "broken.h"
+#include "directory.h"
 #include "history.h"
 #include "reclaim.h"
 #include "snapshot.h"
@@ -98,13 +99,14 @@ static void write_slot(struct snapmap_store *store, const struct snapmap_header 
 	smp_wmb();
 	control->header[version & 1] = *header;
 	WRITE_ONCE(control->filter[version & 1], store->table.filter);
+	WRITE_ONCE(control->directory[version & 1], store->table.directory);
 	/*
 	 * Who sees the root sees the blocks; pairs with the load-acquire of root
 	 * in snapmap_live_begin() and snapmap_snapshot_current().
 	 */
 	smp_store_release(&control->root[version & 1], store->table.root);
 	/*
-	 * Who sees the version sees its root, header and filter; pairs with the
+	 * Who sees the version sees its root, header, filter and directory; pairs with the
 	 * load-acquire of version in snapmap_live_version() and
 	 * snapmap_snapshot_current().
 	 */
@@ -141,7 +143,9 @@ static void publish(struct snapmap_publication *next)
 	WRITE_ONCE(store->version, next->build.version);
 	store->table = next->build.table;
 	store->stamp = next->stamp;
+	snapmap_directory_close(&next->build);
 	write_slot(store, &snapshot->header);
+	snapmap_directory_open(&next->build);
 	spin_unlock(&store->pin_lock);
 	trace_snapmap_publish(store->control->map_id, snapshot);
 }
@@ -506,6 +510,7 @@ void snapmap_store_exit(struct snapmap_store *store)
 	snapmap_spare_exit(store);
 	snapmap_history_exit(store);
 	snapmap_arena_destroy(&store->arena);
+	kvfree(store->notes);
 	free_percpu(store->readers);
 	mutex_destroy(&store->lock);
 }

@@ -23,6 +23,7 @@
 #include <linux/string.h>
 
 #include "broken.h"
+#include "directory.h"
 #include "filter.h"
 #include "table.h"
 #include "trie.h"
@@ -220,8 +221,8 @@ static int split_leaf(struct snapmap_build *build, const struct snapmap_path *pa
 			snapmap_arena_free(build->arena, SNAPMAP_REF_BLOCK(half[0]));
 		return err;
 	}
-	snapmap_step_set(&last, first, size / 2, half[0]);
-	snapmap_step_set(&last, first + size / 2, size / 2, half[1]);
+	snapmap_path_set(build, path, first, size / 2, half[0]);
+	snapmap_path_set(build, path, first + size / 2, size / 2, half[1]);
 	snapmap_build_drop(build, SNAPMAP_REF_BLOCK(old[0]));
 	return 0;
 }
@@ -438,7 +439,7 @@ static bool merge_leaf(struct snapmap_build *build, const struct snapmap_path *p
 		merged = pair[0] | pair[1];
 	else if (rebuild_leaf(build, pair, &all, NULL, &merged))
 		return false;
-	snapmap_step_set(&last, min(first, buddy), 2 * size, merged);
+	snapmap_path_set(build, path, min(first, buddy), 2 * size, merged);
 	for (i = 0; i < 2; i++)
 		if (pair[i] && pair[i] != merged)
 			snapmap_build_drop(build, SNAPMAP_REF_BLOCK(pair[i]));
@@ -550,6 +551,7 @@ static void visit_all(struct snapmap_build *build, bool own, visit_fn visit)
 	visit_tree(build, SNAPMAP_ROOT_REF(root), SNAPMAP_ROOT_LEVELS(root),
 		   SNAPMAP_ROOT_BITS(root), own, visit);
 	snapmap_filter_each(build, own, visit);
+	snapmap_directory_each(build, own, visit);
 	build->table = (struct snapmap_table){};
 }
 
@@ -568,12 +570,15 @@ void snapmap_build_clear(struct snapmap_build *build)
  * snapmap_build_finish() - last step before publication
  * @build: the build
  *
- * A table that has become empty gives back its inner nodes.
+ * A table that has become empty gives back its inner nodes. A large one has a directory.
+ *
+ * Context: may sleep.
  */
 void snapmap_build_finish(struct snapmap_build *build)
 {
 	if (!build->table.entries)
 		snapmap_build_clear(build);
+	snapmap_directory_finish(build);
 }
 
 static void free_run(struct snapmap_build *build, u32 block)

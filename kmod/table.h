@@ -5,6 +5,8 @@
 #include "runlist.h"
 #include "leaf.h"
 
+struct snapmap_notes;
+
 /**
  * struct snapmap_table - one snapshot's content
  * @root: root word
@@ -13,6 +15,7 @@
  * @value_bytes: sum of the lengths of all values
  * @filter: the word of its filter; 0 when it has none
  * @filter_room: of how many more keys that may be told
+ * @directory: the word of its directory; 0 when it has none
  */
 struct snapmap_table {
 	u64 root;
@@ -21,6 +24,7 @@ struct snapmap_table {
 	u64 value_bytes;
 	u64 filter;
 	u64 filter_room;
+	u64 directory;
 };
 
 /**
@@ -35,6 +39,7 @@ struct snapmap_table {
  * @make_room: called when an allocation has failed with an errno; returns true
  *	when it is worth another try. May be NULL
  * @made_room: whether it has returned true
+ * @notes: what the publication changes in the directory. May be NULL: a new one is made
  *
  * Begins with the content of the current snapshot and no @retired; ends by
  * publication, after which @retired awaits its grace period, or by
@@ -50,6 +55,7 @@ struct snapmap_build {
 	void (*resched)(void);
 	bool (*make_room)(struct snapmap_build *build, int err);
 	bool made_room;
+	struct snapmap_notes *notes;
 };
 
 int snapmap_build_find(struct snapmap_build *build, const struct snapmap_key *key, u64 *version);

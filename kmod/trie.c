@@ -17,9 +17,11 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/prefetch.h>
 #include <linux/string.h>
 
+#include "directory.h"
 #include "trie.h"
 
 /**
@@ -146,6 +148,41 @@ u32 snapmap_step_first(const struct snapmap_step *step, u32 size)
 	return step->slot & ~(size - 1);
 }
 
+/*
+ * The hash bits that lead to a slot of the lowest node of a path, and zeroes. A node that
+ * looks at bits again that the one above has looked at is the one that counts.
+ */
+static u64 path_hash(const struct snapmap_path *path, u32 slot)
+{
+	const struct snapmap_step *last = &path->step[path->levels - 1];
+	const struct snapmap_step *step;
+	u64 hash = 0;
+
+	for (step = path->step; step <= last; step++) {
+		hash &= ~(~0ULL >> step->pos);
+		hash |= (u64)(step == last ? slot : step->slot) << (64 - step->pos - step->bits);
+	}
+	return hash;
+}
+
+/**
+ * snapmap_path_set() - let a group of slots name another leaf
+ * @build: the build
+ * @path: the path to the node
+ * @first: first slot of the group
+ * @count: how many; a power of two
+ * @ref: reference of the leaf, 0 for an empty one
+ */
+void snapmap_path_set(struct snapmap_build *build, const struct snapmap_path *path, u32 first,
+		      u32 count, u32 ref)
+{
+	struct snapmap_step last = path->step[path->levels - 1];
+
+	snapmap_step_set(&last, first, count, ref);
+	snapmap_directory_note(build, path_hash(path, first), last.pos + last.bits - ilog2(count),
+			       ref);
+}
+
 /**
  * snapmap_path_set_leaf() - put another leaf in the place of the one that a path leads to
  * @build: the build
@@ -163,7 +200,7 @@ void snapmap_path_set_leaf(struct snapmap_build *build, const struct snapmap_pat
 	}
 	last = path->step[path->levels - 1];
 	size = snapmap_step_group(&last);
-	snapmap_step_set(&last, snapmap_step_first(&last, size), size, ref);
+	snapmap_path_set(build, path, snapmap_step_first(&last, size), size, ref);
 }
 
 /**
@@ -184,7 +221,7 @@ void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_pat
 		return;
 	}
 	last = path->step[path->levels - 1];
-	snapmap_step_set(&last, snapmap_step_first(&last, size), size, ref);
+	snapmap_path_set(build, path, snapmap_step_first(&last, size), size, ref);
 }
 
 /**

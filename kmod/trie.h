@@ -35,6 +35,8 @@ void snapmap_step_set(struct snapmap_step *step, u32 first, u32 count, u32 ref);
 bool snapmap_step_all(const struct snapmap_step *step, u32 first, u32 count, u32 ref);
 u32 snapmap_step_group(const struct snapmap_step *step);
 u32 snapmap_step_first(const struct snapmap_step *step, u32 size);
+void snapmap_path_set(struct snapmap_build *build, const struct snapmap_path *path, u32 first,
+		      u32 count, u32 ref);
 void snapmap_path_set_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 ref);
 void snapmap_path_add_leaf(struct snapmap_build *build, const struct snapmap_path *path, u32 lag,
 			   u32 ref);

@@ -61,6 +61,17 @@
  * table; any other may be. Of all that a snapshot has, this alone is changed in place:
  * bits are set, and never cleared.
  *
+ * THE DIRECTORY leads to most leaves without the walk. A table need not have one. struct
+ * snapmap_control has a word for it:
+ *
+ *	bits  0..31	block of an array of 2^width references; 0 without a directory
+ *	bits 32..63	64 - width
+ *
+ * The first width bits of a hash choose a slot. It holds the reference of the leaf of that
+ * hash, in the current version; or SNAPMAP_DIRECTORY_CLOSED or 0, which tell nothing. It is
+ * changed in place: what it tells counts when control.version proves to be the same behind
+ * it as before it (see below).
+ *
  * THE HASH of a key of n bytes is, with SNAPMAP_HASH_FOLD, computed in words of 64
  * bits. fold(a, b) is the lower half of the product a * b xor the upper half.
  *
@@ -177,6 +188,14 @@
 #define SNAPMAP_FILTER_BLOCK(filter)	((__u32)(filter))
 #define SNAPMAP_FILTER_WIDTH(filter)	((__u32)((filter) >> 32))
 
+/* The directory. */
+#define SNAPMAP_DIRECTORY_WIDTH_MAX	19	/* 2 MiB of references */
+#define SNAPMAP_DIRECTORY_CLOSED	0x80000000U
+#define SNAPMAP_DIRECTORY(block, width)	((__u64)(block) | (__u64)(64 - (width)) << 32)
+#define SNAPMAP_DIRECTORY_BLOCK(word)	((__u32)(word))
+#define SNAPMAP_DIRECTORY_SHIFT(word)	((__u32)((word) >> 32))
+#define SNAPMAP_DIRECTORY_WIDTH(word)	(64 - SNAPMAP_DIRECTORY_SHIFT(word))
+
 /* How a key is hashed: control.hash_kind. */
 #define SNAPMAP_HASH_FOLD		1	/* as above */
 
@@ -256,10 +275,11 @@ struct snapmap_header {
  * @filter: filter of version v at index v & 1; 0 when it has none
  * @header: header of version v at index v & 1, read like @root
  * @name: the map's name, zero-filled
+ * @directory: directory of version v at index v & 1; 0 when it has none
  * @reserved3: 0
  * @tags: those of the first region
  *
- * The first line never changes, the second is all that a look-up reads.
+ * The first line never changes; a look-up reads the second and the directory.
  */
 struct snapmap_control {
 	__u64 magic;
@@ -281,7 +301,9 @@ struct snapmap_control {
 	struct snapmap_header header[2];
 
 	__u8 name[SNAPMAP_NAME_MAX + 1];
-	__u8 reserved3[SNAPMAP_TAGS_OFFSET - 320];
+
+	__u64 directory[2];
+	__u8 reserved3[SNAPMAP_TAGS_OFFSET - 336];
 	__u8 tags[SNAPMAP_CONTROL_SIZE - SNAPMAP_TAGS_OFFSET];
 };
 

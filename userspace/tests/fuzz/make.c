@@ -5,6 +5,7 @@
 #include "image.h"
 
 #include "../../../kmod/commit.h"
+#include "../../../kmod/directory.h"
 #include "../../../kmod/filter.h"
 #include "../../../kunit/forge.h"
 #include "../../shim/heap.h"
@@ -88,13 +89,14 @@ static void put_by_id(struct snapmap_build *build, u8 id)
 	put_as(build, id, id % 20 ? id : id * 100);
 }
 
-/* One leaf; leaves under one node; under two levels of them; and under eight. Two with a filter. */
+/* One leaf; leaves under one node; under two levels of them; and under eight. Two with a filter, two with a directory. */
 static void fill(struct snapmap_build *build, unsigned int kind)
 {
 	static const u32 keys[IMAGE_KINDS] = { 4, KEYS_PLAIN, KEYS_PLAIN, 256 };
 	u32 more = kind == 2 ? 3000 : 0;
 
 	snapmap_filter_entries = 1;
+	snapmap_directory_entries = kind < 2 ? U32_MAX : 1;
 	if (kind % 2)
 		snapmap_filter_new(build, keys[kind]);
 	for (u32 id = 1; id <= keys[kind] && id < 256; id++)

@@ -11,6 +11,7 @@
  * follows from its number and length.
  */
 #include "../../../kmod/commit.h"
+#include "../../../kmod/directory.h"
 #include "../../../kmod/filter.h"
 #include "../../../kmod/history.h"
 #include "../../../kmod/reclaim.h"
@@ -345,8 +346,28 @@ static int expect(struct state *state, const struct snapmap_commit *args, bool c
 	return play(state, model, args->flags, cut, want);
 }
 
+/* Each slot of the directory names the leaf of all its hashes, or none where there is no such leaf. */
+static void check_directory(const struct snapmap_store *store)
+{
+	const struct snapmap_view view = { .arena = &store->arena };
+	u64 word = store->table.directory, root = store->table.root;
+	u32 shift = SNAPMAP_DIRECTORY_SHIFT(word);
+	const u32 *slots;
+	u32 first, last;
+
+	if (!word)
+		return;
+	slots = snapmap_arena_at(&store->arena, SNAPMAP_DIRECTORY_BLOCK(word));
+	for (u64 i = 0; i < 1ULL << SNAPMAP_DIRECTORY_WIDTH(word); i++) {
+		first = snapmap_walk(&view, root, i << shift);
+		last = snapmap_walk(&view, root, (i << shift) + ((1ULL << shift) - 1));
+		CHECK(slots[i] == (first == last ? first : 0));
+	}
+}
+
 static void published(struct state *state, const struct model *model)
 {
+	check_directory(&state->store);
 	state->model = *model;
 	state->past[state->store.version % HISTORY] = *model;
 }
@@ -572,6 +593,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&state, 0, sizeof(state));
 	state.fail = FAIL_OFF;
 	snapmap_filter_entries = 8;
+	snapmap_directory_entries = 8;
 	CHECK(!snapmap_store_init(&state.store, "fuzz", &heap_backing, limits[fuzz_u8(&input) % 4],
 				  IMAGE_SEED, 1));
 	live_begin(&state);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <glib.h>
 
+#include "../../../kmod/directory.h"
 #include "../../../kmod/table.h"
 #include "../../../kunit/forge.h"
 #include "../../shim/heap.h"
@@ -57,18 +58,59 @@ static void free_list(struct snapmap_arena *arena, struct snapmap_runlist *list)
 
 static struct snapmap_build build_begin(struct store *store)
 {
+	static struct snapmap_notes notes;
+
+	notes.count = 0;
 	return (struct snapmap_build){
 		.arena = &store->arena,
 		.seed = SEED_OF_MAP,
 		.version = store->version + 1,
 		.table = store->current,
+		.notes = &notes,
 	};
+}
+
+/* The leaf of all hashes that a slot of the directory is for; 0 when there is no such leaf. */
+static u32 leaf_of_slot(const struct snapmap_arena *arena, const struct snapmap_table *table,
+			u32 slot)
+{
+	const u32 shift = SNAPMAP_DIRECTORY_SHIFT(table->directory);
+	const struct snapmap_view view = { .arena = arena };
+	u32 first = snapmap_walk(&view, table->root, (u64)slot << shift);
+	u32 last = snapmap_walk(&view, table->root, ((u64)slot << shift) + ((1ULL << shift) - 1));
+
+	return first == last ? first : 0;
+}
+
+/* In larger tables it takes too long to look at each slot after each commit. */
+#define LOOKED_AT_MAX 20000
+
+/* The directory names the table's own leaves, and no others; all of them, or some at least. */
+static void check_directory(const struct snapmap_arena *arena, const struct snapmap_table *table,
+			    bool all)
+{
+	const u32 *slots;
+	u32 slot, leaf;
+
+	assert_int_equal(!table->directory, !SNAPMAP_ROOT_LEVELS(table->root));
+	if (!table->directory || table->entries > LOOKED_AT_MAX)
+		return;
+	slots = snapmap_arena_at(arena, SNAPMAP_DIRECTORY_BLOCK(table->directory));
+	for (slot = 0; slot < 1U << SNAPMAP_DIRECTORY_WIDTH(table->directory); slot++) {
+		leaf = leaf_of_slot(arena, table, slot);
+		if (all || (slots[slot] && slots[slot] != SNAPMAP_DIRECTORY_CLOSED))
+			assert_int_equal(slots[slot], leaf);
+	}
 }
 
 /* Publishes at once, and frees what the snapshot before no longer shares. */
 static void build_publish(struct store *store, struct snapmap_build *build)
 {
 	snapmap_build_finish(build);
+	snapmap_directory_close(build);
+	check_directory(&store->arena, &build->table, false);
+	snapmap_directory_open(build);
+	check_directory(&store->arena, &build->table, true);
 	store->version = build->version;
 	store->current = build->table;
 	store->blocks_copied = build->blocks_copied;
@@ -610,6 +652,8 @@ int main(void)
 		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_deepest_trie),
 	};
+
+	snapmap_directory_entries = 1;
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
 }
