@@ -52,7 +52,9 @@ static inline u64 snapmap_live_version(const struct snapmap_control *control)
  * store of version + 1 and the next commit's stores to the slot of @version: who has
  * read any of the latter sees a newer version here. It pairs with the one in
  * kmod/reclaim.c (oldest) too: who has read from a block that has been reused sees a
- * newer version, for that was stored before oldest was.
+ * newer version, for that was stored before oldest was. And with the one in
+ * kmod/directory.c (snapmap_directory_open): who has found a leaf there that is newer than
+ * @version sees a newer version.
  */
 static inline bool snapmap_live_recheck(const struct snapmap_control *control, u64 version)
 {
@@ -77,6 +79,12 @@ static inline u64 snapmap_live_root(const struct snapmap_control *control, u64 v
 static inline u64 snapmap_live_filter(const struct snapmap_control *control, u64 version)
 {
 	return snapmap_load(&control->filter[version & 1]);
+}
+
+/* Its directory, likewise. What it tells is of the version that is found behind it. */
+static inline u64 snapmap_live_directory(const struct snapmap_control *control, u64 version)
+{
+	return snapmap_load(&control->directory[version & 1]);
 }
 
 /**

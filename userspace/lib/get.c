@@ -194,6 +194,7 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 {
 	struct snapmap_query *query;
 	struct snapmap_found found;
+	struct snapmap_leaf leaf;
 	size_t matched = 0;
 	u64 hash[GROUP];
 	size_t i;
@@ -207,11 +208,13 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 	}
 	for (i = 0; i < count; i++) {
 		query = &queries[i];
-		err = -EMSGSIZE;
-		if (snapmap_key_len_valid(len_of(query, len)))
-			err = snapmap_get_likely(view, root, hash[i], query->key,
-						 len_of(query, len), query->buf, query->cap,
-						 &found);
+		err = -ENOENT;
+		if (!snapmap_key_len_valid(len_of(query, len)))
+			err = -EMSGSIZE;
+		else if (snapmap_leaf_at(view, snapmap_walk(view, root, hash[i]), &leaf))
+			err = snapmap_get_in_leaf(&leaf, snapmap_leaf_home(&leaf, hash[i]), hash[i],
+						  query->key, len_of(query, len), query->buf,
+						  query->cap, &found);
 		matched += answer(view, root, hash[i], err, &found, query);
 	}
 	return matched;

@@ -107,24 +107,41 @@ static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u6
 	return 0;
 }
 
-/* In a version that is known. */
-static __always_inline int snapmap_get_likely(const struct snapmap_view *view, u64 root, u64 hash,
-					      const void *key, u32 key_len, void *buf, size_t cap,
-					      struct snapmap_found *found)
+/* The place in a leaf where a key mostly is, and the leaf's tags, are asked for. */
+static __always_inline u32 snapmap_get_begin(const struct snapmap_leaf *leaf, u64 hash)
 {
-	struct snapmap_leaf leaf;
-	u64 mask;
-	u32 home;
+	u32 home = snapmap_leaf_home(leaf, hash);
 
-	if (!snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
-		return -ENOENT;
-	home = snapmap_leaf_home(&leaf, hash);
-	snapmap_leaf_prefetch(&leaf, home);
-	mask = snapmap_leaf_match(&leaf, home, hash);
+	snapmap_leaf_prefetch(leaf, home);
+	__builtin_prefetch(leaf->tags);
+	return home;
+}
+
+static __always_inline int snapmap_get_in_leaf(const struct snapmap_leaf *leaf, u32 home, u64 hash,
+					       const void *key, u32 key_len, void *buf, size_t cap,
+					       struct snapmap_found *found)
+{
+	u64 mask = snapmap_leaf_match(leaf, home, hash);
+
 	if (!mask)
 		return -ENOENT;
-	return snapmap_get_first(&leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf,
-				 cap, found);
+	return snapmap_get_first(leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf, cap,
+				 found);
+}
+
+/* The leaf of a hash: by the directory if that tells it, or else by the walk. */
+static __always_inline u32 snapmap_live_leaf(const struct snapmap_view *view,
+					     const struct snapmap_control *control, u64 version,
+					     u64 hash)
+{
+	u64 directory = snapmap_live_directory(control, version);
+	u32 ref = 0;
+
+	if (directory)
+		ref = snapmap_view_entered(view, directory, hash);
+	if (likely(snapmap_ref_is_leaf(ref)))
+		return ref;
+	return snapmap_walk(view, snapmap_live_root(control, version), hash);
 }
 
 /* What has been found out about @version, if that is the current one still. */
@@ -156,13 +173,19 @@ static __always_inline int snapmap_get_live(const struct snapmap_view *view, con
 	const struct snapmap_control *control = snapmap_view_control(view);
 	u64 hash = snapmap_view_hash(view, key, key_len);
 	u64 version = snapmap_live_version(control);
-	u64 root = snapmap_live_root(control, version);
 	u64 filter = snapmap_live_filter(control, version);
+	u32 ref = snapmap_live_leaf(view, control, version, hash);
+	struct snapmap_leaf leaf;
+	u32 home;
 	int err;
 
+	if (!snapmap_leaf_at(view, ref, &leaf))
+		return snapmap_live_result(control, version, -ENOENT, found);
+	home = snapmap_get_begin(&leaf, hash);
+	/* The filter comes second: what most look-ups want is asked for as early as can be. */
 	if (filter && snapmap_view_denies(view, filter, hash))
 		return snapmap_live_result(control, version, -ENOENT, found);
-	err = snapmap_get_likely(view, root, hash, key, key_len, buf, cap, found);
+	err = snapmap_get_in_leaf(&leaf, home, hash, key, key_len, buf, cap, found);
 	return snapmap_live_result(control, version, err, found);
 }
 

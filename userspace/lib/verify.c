@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * verify.c - the rules of the trie: references, levels, groups, blocks, sums; and the filter's
+ * verify.c - the rules of the trie: references, levels, groups, blocks, sums; the filter's and the directory's
  *
  * Nothing is trusted: a block that is out of bounds or used twice is reported
  * and not entered, so that the walk ends whatever it meets.
@@ -229,6 +229,52 @@ static void check_filter(struct snapmap_check *check)
 	check->filter = runs ? filter : 0;
 }
 
+/* As of the filter. */
+static u64 current_directory(const struct snapmap_snapshot *snapshot)
+{
+	const struct snapmap_control *control = snapmap_view_control(&snapshot->mapping->view);
+	u64 directory = snapmap_live_directory(control, snapshot->header.version);
+
+	return snapmap_live_recheck(control, snapshot->header.version) ? directory : 0;
+}
+
+/* Whether the leaf that a slot names is that of all its hashes, as long as it is to be. */
+static bool is_entered(const struct snapmap_check *check, u32 ref, u64 first, u64 last)
+{
+	const struct snapmap_control *control = snapmap_view_control(check->view);
+	u64 root = check->snapshot->root;
+
+	return !snapmap_ref_is_leaf(ref) ||
+	       (snapmap_walk(check->view, root, first) == ref &&
+		snapmap_walk(check->view, root, last) == ref) ||
+	       !snapmap_live_recheck(control, check->snapshot->header.version);
+}
+
+/* Its slots may change meanwhile; then they are of another snapshot. */
+static void check_directory(struct snapmap_check *check)
+{
+	u64 directory = current_directory(check->snapshot);
+	u32 block = SNAPMAP_DIRECTORY_BLOCK(directory);
+	u32 width = SNAPMAP_DIRECTORY_WIDTH(directory);
+	const u32 *slots;
+	u64 first;
+	u32 i;
+
+	if (!directory)
+		return;
+	if (!width || width > SNAPMAP_DIRECTORY_WIDTH_MAX) {
+		snapmap_check_fault(check, 0, "the directory's word %#" PRIx64 " is malformed",
+				    (uint64_t)directory);
+		return;
+	}
+	slots = snapmap_check_claim(check, block, snapmap_node_blocks(width), "the directory");
+	for (i = 0; slots && i < 1U << width; i++) {
+		first = (u64)i << (64 - width);
+		if (!is_entered(check, READ_ONCE(slots[i]), first, first | ~0ULL >> width))
+			snapmap_check_fault(check, block, "slot %u of the directory is wrong", i);
+	}
+}
+
 static void check_sum(struct snapmap_check *check, const char *what, u64 found, u64 told)
 {
 	if (found != told)
@@ -263,6 +309,7 @@ int snapmap_verify(const struct snapmap_snapshot *snapshot, const struct snapmap
 		return -ENOMEM;
 	check_filter(&check);
 	check_root(&check);
+	check_directory(&check);
 	check_header(&check);
 	free(check.used);
 	if (snapmap_pin_check(snapshot))

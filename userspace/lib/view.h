@@ -121,6 +121,21 @@ static __always_inline bool snapmap_view_denies(const struct snapmap_view *view,
 	return snapmap_filter_mask(hash) & ~READ_ONCE(*(const u64 *)(view->base + at));
 }
 
+/* The leaf that a directory names, or what is none: see snapmap_ref_is_leaf(). */
+static __always_inline u32 snapmap_view_entered(const struct snapmap_view *view, u64 directory,
+						u64 hash)
+{
+	u32 shift = SNAPMAP_DIRECTORY_SHIFT(directory);
+	u64 at = ((u64)SNAPMAP_DIRECTORY_BLOCK(directory) << SNAPMAP_BLOCK_SHIFT) +
+		 (hash >> (shift & 63)) * sizeof(u32);
+
+#ifndef SNAPMAP_BREAK_BOUNDS
+	if (!likely(at < view->bytes))
+		return 0;
+#endif
+	return READ_ONCE(*(const u32 *)(view->base + at));
+}
+
 static inline u64 snapmap_view_hash(const struct snapmap_view *view, const void *key,
 				    size_t key_len)
 {

@@ -56,7 +56,7 @@ static void protect_blocks(int how)
 			 0);
 }
 
-/* The same content in another version, without a filter; the slot of the one before is reused. */
+/* The same content in another version, without a filter and a directory; the slot of the one before is reused. */
 static void publish(int number)
 {
 	u64 version = control()->version + 1;
@@ -65,6 +65,7 @@ static void publish(int number)
 	protect_blocks(PROT_READ | PROT_WRITE);
 	control()->root[version & 1] = image.snapshot.root;
 	control()->filter[version & 1] = 0;
+	control()->directory[version & 1] = 0;
 	control()->version = version;
 	control()->root[!(version & 1)] = 0;
 	overtake(kernel.overtakes);
@@ -245,6 +246,28 @@ static void test_published_meanwhile_A_C(void **state)
 	assert_int_equal(kernel.pins, 0);
 }
 
+/* Likewise for a leaf that the directory names for the next version already. */
+static void test_directory_is_of_the_version_behind_it_A_C(void **state)
+{
+	u32 *slots = image_at(&image, IMAGE_DIRECTORY);
+	struct snapmap_found found;
+	char key[32], value[2048];
+	u32 len = image_key(1, key);
+	struct snapmap map;
+
+	(void)state;
+	image_add_directory(&image, &map);
+	overtake(false);
+	get_all(false);
+	for (u32 i = 0; i < 16; i++)
+		slots[i] = SNAPMAP_REF(IMAGE_BLOCKS / 2, 7);
+	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), -ENOENT);
+	publish_meanwhile();
+	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), 0);
+	assert_int_equal(found.version, control()->version);
+	assert_int_equal(kernel.pins, 0);
+}
+
 /* What has been read of a pin that was revoked meanwhile does not count. */
 static void test_revoked(void **state)
 {
@@ -286,6 +309,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_always_overtaken_D, setup),
 	cmocka_unit_test_setup(test_never_overtaken_takes_no_pin, setup),
 	cmocka_unit_test_setup(test_published_meanwhile_A_C, setup),
+	cmocka_unit_test_setup(test_directory_is_of_the_version_behind_it_A_C, setup),
 	cmocka_unit_test_setup(test_revoked, setup),
 	cmocka_unit_test_setup(test_no_pin, setup),
 	cmocka_unit_test_setup(test_no_info, setup),

@@ -180,3 +180,19 @@ void image_add_filter(struct image *image, struct snapmap *map)
 					    1ULL << hash / 4096 % 64;
 	}
 }
+
+/**
+ * image_add_directory() - the image with a directory of all leaves, by four bits
+ * @image: the image
+ * @map: out: the map
+ */
+void image_add_directory(struct image *image, struct snapmap *map)
+{
+	struct snapmap_control *control = (void *)image->bytes;
+	u32 *slots = image_at(image, IMAGE_DIRECTORY);
+
+	image_map(image, map);
+	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY | 60ULL << 32;
+	for (u64 i = 0; i < 16; i++)
+		slots[i] = SNAPMAP_REF(IMAGE_LEAF(leaf_of(i << 60)), 7);
+}

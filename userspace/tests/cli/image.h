@@ -23,6 +23,7 @@
 #define IMAGE_VALUES	    128u /* first block of external values */
 #define IMAGE_FILTER	    512u
 #define IMAGE_FILTER_RUN(n) (576u + 64 * (n))
+#define IMAGE_DIRECTORY	    768u /* of 16 slots */
 
 /**
  * struct image - an arena and the snapshot in it
@@ -45,6 +46,7 @@ struct image {
 void image_make(struct image *image);
 void image_map(struct image *image, struct snapmap *map);
 void image_add_filter(struct image *image, struct snapmap *map);
+void image_add_directory(struct image *image, struct snapmap *map);
 u32 image_key(u32 n, char *key);
 u32 image_value_len(u32 n);
 

@@ -177,6 +177,41 @@ static void test_get_by_filter(void **state)
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
 }
 
+/* What the directory names is not walked to, and all else is. */
+static void test_get_by_directory(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	u32 *slots = image_at(&image, IMAGE_DIRECTORY);
+	struct snapmap map;
+	u32 all, i;
+
+	(void)state;
+	image_add_directory(&image, &map);
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found(&map, IMAGE_ENTRIES), 0);
+	control->root[IMAGE_VERSION & 1] = 0;
+	all = count_found(&map, 0);
+	assert_in_range(all, IMAGE_ENTRIES * 9 / 10,
+			IMAGE_ENTRIES); /* but for the less likely cases */
+	for (i = 0; i < 16; i += 2)
+		slots[i] = i % 4 ? SNAPMAP_DIRECTORY_CLOSED : 0;
+	assert_in_range(count_found(&map, 0), 1, all - 1);
+	control->root[IMAGE_VERSION & 1] = image.snapshot.root;
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	/* Whatever it says, nobody leaves the mapping (promise H). */
+	for (i = 0; i < 16; i++)
+		slots[i] = (IMAGE_BLOCKS - 17 + i) | (i % 16) << 28;
+	count_found(&map, 0);
+	control->directory[IMAGE_VERSION & 1] = IMAGE_BLOCKS | 60ULL << 32;
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY | 40ULL << 32;
+	count_found(&map, 0);
+	/* The other version's is not this one's. */
+	control->directory[!(IMAGE_VERSION & 1)] = control->directory[IMAGE_VERSION & 1];
+	control->directory[IMAGE_VERSION & 1] = 0;
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+}
+
 /* A program that knows another layout than the map has is told. */
 static void test_layout(void **state)
 {
@@ -198,9 +233,8 @@ static void test_layout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get_many),
-		cmocka_unit_test(test_value_lengths),
-		cmocka_unit_test(test_get_by_filter),
+		cmocka_unit_test(test_get_many),      cmocka_unit_test(test_value_lengths),
+		cmocka_unit_test(test_get_by_filter), cmocka_unit_test(test_get_by_directory),
 		cmocka_unit_test(test_layout),
 	};
 

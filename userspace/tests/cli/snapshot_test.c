@@ -153,6 +153,43 @@ static void test_bad_filter(void **state)
 	assert_fault("a run of the filter uses a block that is in use already");
 }
 
+static void test_bad_directory(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	u64 *directory = &control->directory[IMAGE_VERSION & 1];
+	u32 *slots = image_at(&image, IMAGE_DIRECTORY);
+	struct snapmap map;
+
+	(void)state;
+	image_add_directory(&image, &map);
+	assert_sound();
+	slots[3] = 0;
+	slots[4] = SNAPMAP_DIRECTORY_CLOSED;
+	assert_sound();
+	slots[5] = slots[6] ^ 1;
+	assert_fault("slot 5 of the directory is wrong");
+	slots[5] = slots[15];
+	assert_fault("slot 5 of the directory is wrong");
+	control->version++;
+	assert_sound(); /* the directory is another snapshot's by now */
+
+	image_add_directory(&image, &map);
+	*directory = IMAGE_DIRECTORY | 64ULL << 32;
+	assert_fault("the directory's word 0x4000000300 is malformed");
+	*directory = IMAGE_DIRECTORY | 44ULL << 32;
+	assert_fault("the directory's word 0x2c00000300 is malformed");
+	*directory = IMAGE_DIRECTORY;
+	assert_fault("the directory's word 0x300 is malformed");
+	*directory = IMAGE_BLOCKS | 60ULL << 32;
+	assert_fault("the directory of 1 blocks lies outside the arena");
+	*directory = IMAGE_NODE(1) | 60ULL << 32;
+	assert_fault("the directory uses a block that is in use already");
+	/* One that tells bits apart that a leaf does not: a slot is wrong where its hashes part. */
+	image_add_directory(&image, &map);
+	*directory = IMAGE_DIRECTORY | 61ULL << 32;
+	assert_fault("slot 4 of the directory is wrong");
+}
+
 static void test_iterate(void **state)
 {
 	bool seen[IMAGE_ENTRIES] = { false };
@@ -452,13 +489,14 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	    cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_get),	    cmocka_unit_test(test_bad_filter),
-		cmocka_unit_test(test_iterate),	    cmocka_unit_test(test_bad_root),
-		cmocka_unit_test(test_bad_nodes),   cmocka_unit_test(test_bad_tags),
-		cmocka_unit_test(test_bad_entries), cmocka_unit_test(test_wrong_leaf),
-		cmocka_unit_test(test_twice),	    cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_bad_header),  cmocka_unit_test(test_fuzz),
+		cmocka_unit_test(test_sound),	      cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_get),	      cmocka_unit_test(test_bad_filter),
+		cmocka_unit_test(test_bad_directory), cmocka_unit_test(test_iterate),
+		cmocka_unit_test(test_bad_root),      cmocka_unit_test(test_bad_nodes),
+		cmocka_unit_test(test_bad_tags),      cmocka_unit_test(test_bad_entries),
+		cmocka_unit_test(test_wrong_leaf),    cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_bad_values),    cmocka_unit_test(test_bad_header),
+		cmocka_unit_test(test_fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

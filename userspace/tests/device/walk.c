@@ -109,6 +109,19 @@ static u64 filter_total(struct arena *arena, u64 version)
 	return blocks + (u64)count * SNAPMAP_FILTER_BLOCKS;
 }
 
+/* Those of the directory, likewise. */
+static u64 directory_total(struct arena *arena, u64 version)
+{
+	const struct snapmap_control *control = (const void *)arena->base;
+	u64 directory = control->directory[version & 1];
+	u32 blocks = array_blocks(SNAPMAP_DIRECTORY_WIDTH(directory));
+
+	if (!directory || control->version != version)
+		return 0;
+	meet(arena, SNAPMAP_DIRECTORY_BLOCK(directory), blocks);
+	return blocks;
+}
+
 /* The blocks of the snapshot of a map or a pin. */
 static u64 snapshot_total(struct arena *arena, int fd)
 {
@@ -126,7 +139,8 @@ static u64 snapshot_total(struct arena *arena, int fd)
 	arena->fresh = 0;
 	total = tree_total(arena, SNAPMAP_ROOT_REF(info.root), SNAPMAP_ROOT_LEVELS(info.root),
 			   SNAPMAP_ROOT_BITS(info.root)) +
-		filter_total(arena, info.header.version);
+		filter_total(arena, info.header.version) +
+		directory_total(arena, info.header.version);
 	munmap((void *)arena->base, arena->bytes);
 	if (pin >= 0)
 		close(pin);
