@@ -18,7 +18,6 @@
 #include "batch.h"
 #include "broken.h"
 #include "commit.h"
-#include "directory.h"
 #include "reclaim.h"
 
 /**
@@ -84,9 +83,6 @@ static int reserve(struct snapmap_update *update)
 	lockdep_assert_held(&store->lock);
 	update->retired = snapmap_spare_take(store, &store->spare.retired);
 	update->next.snapshot = snapmap_snapshot_new(store);
-	/* Without them the directory is made anew. */
-	if (store->table.directory && !store->notes)
-		store->notes = kvmalloc(sizeof(*store->notes), SNAPMAP_GFP);
 	return update->retired && update->next.snapshot ? 0 : -ENOMEM;
 }
 
@@ -124,10 +120,8 @@ static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void
 		.table = store->table,
 		.resched = yield_cpu,
 		.make_room = make_room,
-		.notes = store->notes,
+		.notes = snapmap_spare_notes(store),
 	};
-	if (build->notes)
-		build->notes->count = 0;
 	update->next.snapshot->puts = 0;
 	update->next.snapshot->deletes = 0;
 	update->next.stamp = update->flags & SNAPMAP_COMMIT_STAMP ? update->stamp : store->stamp;

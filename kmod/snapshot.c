@@ -510,7 +510,6 @@ void snapmap_store_exit(struct snapmap_store *store)
 	snapmap_spare_exit(store);
 	snapmap_history_exit(store);
 	snapmap_arena_destroy(&store->arena);
-	kvfree(store->notes);
 	free_percpu(store->readers);
 	mutex_destroy(&store->lock);
 }

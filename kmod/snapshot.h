@@ -91,7 +91,6 @@ struct snapmap_readers {
  * @version: current version; written under the lease and @pin_lock
  * @table: content of the current snapshot; likewise
  * @stamp: its stamp; likewise
- * @notes: for the next commit; NULL until a commit finds a directory; @lock
  * @retired: struct snapmap_retired of past publications, oldest first; @lock
  * @retired_blocks: blocks in @retired and held by snapshots; @lock
  * @pinned_blocks: those held by snapshots; @lock
@@ -121,7 +120,6 @@ struct snapmap_store {
 	u64 version;
 	struct snapmap_table table;
 	u64 stamp;
-	struct snapmap_notes *notes;
 
 	struct list_head retired;
 	u64 retired_blocks;

@@ -24,6 +24,7 @@
 #include <linux/string.h>
 
 #include "broken.h"
+#include "directory.h"
 #include "reclaim.h"
 #include "snapshot.h"
 
@@ -80,6 +81,7 @@ void snapmap_spare_exit(struct snapmap_store *store)
 	drop_records(&spare->retired, spare->retired.count);
 	drop_records(&spare->snapshots, spare->snapshots.count);
 	drop_window(spare);
+	kvfree(spare->notes);
 }
 
 static void *alloc_charged(struct snapmap_store *store, u32 bytes)
@@ -172,6 +174,25 @@ void snapmap_spare_give_window(struct snapmap_store *store, u8 *window, u32 byte
 	}
 	store->spare.window = window;
 	store->spare.window_bytes = bytes;
+}
+
+/**
+ * snapmap_spare_notes() - notes for the next build
+ * @store: the map's snapshots
+ *
+ * Context: may sleep; expects @store->lock held.
+ * Return: the notes, none of them made; they stay the store's. NULL where the map has no
+ *	directory, or without memory.
+ */
+struct snapmap_notes *snapmap_spare_notes(struct snapmap_store *store)
+{
+	struct snapmap_spare *spare = &store->spare;
+
+	if (!spare->notes && store->table.directory)
+		spare->notes = alloc_charged(store, sizeof(*spare->notes));
+	if (spare->notes)
+		spare->notes->count = 0;
+	return spare->notes;
 }
 
 /**

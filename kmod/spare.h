@@ -5,6 +5,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+struct snapmap_notes;
 struct snapmap_store;
 
 /**
@@ -27,6 +28,7 @@ struct snapmap_spares {
  * @snapshots: struct snapmap_snapshot
  * @window: memory through which batches are read; NULL when there is none
  * @window_bytes: its size
+ * @notes: what the next publication changes in the directory; NULL until a commit finds one
  * @version: the map's version at the last trim
  * @least_free: the fewest free blocks that commits have left since the last trim
  *
@@ -37,6 +39,7 @@ struct snapmap_spare {
 	struct snapmap_spares snapshots;
 	u8 *window;
 	u32 window_bytes;
+	struct snapmap_notes *notes;
 	u64 version;
 	u64 least_free;
 };
@@ -47,6 +50,7 @@ void *snapmap_spare_take(struct snapmap_store *store, struct snapmap_spares *spa
 void snapmap_spare_give(struct snapmap_spares *spares, void *record);
 u8 *snapmap_spare_take_window(struct snapmap_store *store, u64 batch_bytes, u32 *bytes);
 void snapmap_spare_give_window(struct snapmap_store *store, u8 *window, u32 bytes);
+struct snapmap_notes *snapmap_spare_notes(struct snapmap_store *store);
 void snapmap_spare_look(struct snapmap_store *store);
 bool snapmap_spare_trim(struct snapmap_store *store);
 

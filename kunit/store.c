@@ -8,7 +8,6 @@
 #include <linux/xxhash.h>
 #include <linux/slab.h>
 
-#include "../kmod/directory.h"
 #include "backing.h"
 #include "store.h"
 
@@ -66,7 +65,7 @@ int test_store_put(struct snapmap_store *store, u64 first, u64 count, u32 value_
 			.seed = store->seed,
 			.version = store->version + 1,
 			.table = store->table,
-			.notes = store->notes,
+			.notes = snapmap_spare_notes(store),
 		},
 		.snapshot = snapmap_snapshot_new(store),
 		.stamp = stamp,
@@ -75,8 +74,6 @@ int test_store_put(struct snapmap_store *store, u64 first, u64 count, u32 value_
 	struct snapmap_retired *retired = kzalloc(sizeof(*retired), GFP_KERNEL);
 	int err = retired && next.snapshot ? 0 : -ENOMEM;
 
-	if (store->notes)
-		store->notes->count = 0;
 	for (; !err && count; count--)
 		err = build_put(&next.build, first++, value_len);
 	if (!err) {

@@ -196,24 +196,23 @@ static void check_root(struct snapmap_check *check)
 		snapmap_check_leaf(check, ref, all);
 }
 
-/* The filter of a snapshot that is current still. It is not known of others. */
-static u64 current_filter(const struct snapmap_snapshot *snapshot)
+/* Of the filter and of the directory nothing is known but for the current snapshot. */
+static bool is_current(const struct snapmap_check *check)
 {
-	const struct snapmap_control *control = snapmap_view_control(&snapshot->mapping->view);
-	u64 filter = snapmap_live_filter(control, snapshot->header.version);
-
-	return snapmap_live_recheck(control, snapshot->header.version) ? filter : 0;
+	return snapmap_live_recheck(snapmap_view_control(check->view),
+				    check->snapshot->header.version);
 }
 
 /* From here on each key is to pass it, if its blocks are where they may be. */
 static void check_filter(struct snapmap_check *check)
 {
-	u64 filter = current_filter(check->snapshot);
+	u64 filter = snapmap_live_filter(snapmap_view_control(check->view),
+					 check->snapshot->header.version);
 	u32 width = SNAPMAP_FILTER_WIDTH(filter);
 	const u32 *runs;
 	u32 i;
 
-	if (!filter)
+	if (!filter || !is_current(check))
 		return;
 	if (!width || width > SNAPMAP_FILTER_WIDTH_MAX) {
 		snapmap_check_fault(check, 0, "the filter's word %#" PRIx64 " is malformed",
@@ -229,38 +228,29 @@ static void check_filter(struct snapmap_check *check)
 	check->filter = runs ? filter : 0;
 }
 
-/* As of the filter. */
-static u64 current_directory(const struct snapmap_snapshot *snapshot)
-{
-	const struct snapmap_control *control = snapmap_view_control(&snapshot->mapping->view);
-	u64 directory = snapmap_live_directory(control, snapshot->header.version);
-
-	return snapmap_live_recheck(control, snapshot->header.version) ? directory : 0;
-}
-
 /* Whether the leaf that a slot names is that of all its hashes, as long as it is to be. */
 static bool is_entered(const struct snapmap_check *check, u32 ref, u64 first, u64 last)
 {
-	const struct snapmap_control *control = snapmap_view_control(check->view);
 	u64 root = check->snapshot->root;
 
 	return !snapmap_ref_is_leaf(ref) ||
 	       (snapmap_walk(check->view, root, first) == ref &&
 		snapmap_walk(check->view, root, last) == ref) ||
-	       !snapmap_live_recheck(control, check->snapshot->header.version);
+	       !is_current(check);
 }
 
 /* Its slots may change meanwhile; then they are of another snapshot. */
 static void check_directory(struct snapmap_check *check)
 {
-	u64 directory = current_directory(check->snapshot);
+	u64 directory = snapmap_live_directory(snapmap_view_control(check->view),
+					       check->snapshot->header.version);
 	u32 block = SNAPMAP_DIRECTORY_BLOCK(directory);
 	u32 width = SNAPMAP_DIRECTORY_WIDTH(directory);
 	const u32 *slots;
 	u64 first;
 	u32 i;
 
-	if (!directory)
+	if (!directory || !is_current(check))
 		return;
 	if (!width || width > SNAPMAP_DIRECTORY_WIDTH_MAX) {
 		snapmap_check_fault(check, 0, "the directory's word %#" PRIx64 " is malformed",
