@@ -228,8 +228,16 @@ static u32 ready_pop(struct snapmap_arena *arena, u32 blocks)
 	return ready->count ? ready->block[--ready->count] : 0;
 }
 
-/* Lets the groups have all that is ready; returns how many runs that was. */
-static u32 ready_drain(struct snapmap_arena *arena)
+/**
+ * snapmap_arena_merge() - let the groups have all runs that are ready
+ * @arena: the arena
+ *
+ * Then free runs that lie side by side are one.
+ *
+ * Context: expects the map's mutex held.
+ * Return: how many runs that was.
+ */
+u32 snapmap_arena_merge(struct snapmap_arena *arena)
 {
 	u32 drained = 0;
 	u32 blocks, block;
@@ -457,7 +465,7 @@ bool snapmap_arena_trim(struct snapmap_arena *arena)
 {
 	u32 held;
 
-	ready_drain(arena);
+	snapmap_arena_merge(arena);
 	drop_empty_chunks(arena, arena->used / 8 + arena->keep, &held);
 	return held;
 }
@@ -562,7 +570,7 @@ static u32 take_run(struct snapmap_arena *arena, u32 blocks, int *err)
 {
 	u32 block = find_run(arena, blocks);
 
-	if (!block && ready_drain(arena))
+	if (!block && snapmap_arena_merge(arena))
 		block = find_run(arena, blocks);
 	if (!block) {
 		*err = arena_grow_for(arena, blocks);

@@ -147,6 +147,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 void snapmap_arena_destroy(struct snapmap_arena *arena);
 u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int *err);
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block);
+u32 snapmap_arena_merge(struct snapmap_arena *arena);
 bool snapmap_arena_trim(struct snapmap_arena *arena);
 
 /**

@@ -122,6 +122,8 @@ static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void
 		.make_room = make_room,
 		.notes = snapmap_spare_notes(store),
 	};
+	update->failed_op = SNAPMAP_NO_OP;
+	update->missing = 0;
 	update->next.snapshot->puts = 0;
 	update->next.snapshot->deletes = 0;
 	update->next.stamp = update->flags & SNAPMAP_COMMIT_STAMP ? update->stamp : store->stamp;
@@ -139,18 +141,20 @@ static int try_build(struct snapmap_update *update, snapmap_apply_fn apply, void
 /*
  * Room that was made in the middle of a build may lie in pieces between what the
  * build had allocated by then, so at the limit it counts only what a build finds
- * that begins with all of it. Ends, for each turn takes from what is retired.
+ * that begins with all of it. Ends, for each turn takes from what is retired. The same
+ * holds for runs that are ready, which is what the last turn is for.
  */
 static int build(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
 {
 	int err;
 
 	do {
-		update->failed_op = SNAPMAP_NO_OP;
-		update->missing = 0;
 		err = try_build(update, apply, data);
 	} while (err == -ENOSPC && update->next.build.made_room);
-	return err;
+	if (err != -ENOSPC)
+		return err;
+	snapmap_arena_merge(&update->next.store->arena);
+	return try_build(update, apply, data);
 }
 
 static int build_locked(struct snapmap_update *update, snapmap_apply_fn apply, void *data)
