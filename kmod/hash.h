@@ -94,7 +94,6 @@ static inline u64 snapmap_hash_seeded(const struct snapmap_hash_seed *seed, cons
 				    snapmap_load_word(end - 8) ^ state);
 	else
 		hash = snapmap_fold(snapmap_load_short(at, len) ^ secret, state);
-	hash ^= hash >> 37;
 	hash *= SNAPMAP_HASH_MIX;
 	return hash ^ hash >> 32;
 }

@@ -96,15 +96,16 @@ static inline u32 snapmap_node_blocks(u32 bits)
 }
 
 /*
- * Which granules carry @tag, as a bit mask; beyond the leaf's end, it tells of others'.
+ * Which granules carry the larger of @bits and @least as their tag, as a bit mask; beyond
+ * the leaf's end, it tells of others'.
  */
-static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, u8 tag)
+static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, u8 bits, u8 least)
 {
 	u64 mask = 0;
 	u32 i;
 
 #ifdef __SSE2__
-	const __m128i want = _mm_set1_epi8((char)tag);
+	const __m128i want = _mm_max_epu8(_mm_set1_epi8((char)bits), _mm_set1_epi8((char)least));
 
 	/* All that the largest leaf has: as many steps for each leaf cannot be mispredicted. */
 #pragma GCC unroll 4
@@ -115,11 +116,12 @@ static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, 
 	}
 #else
 	const u64 low7 = 0x7f7f7f7f7f7f7f7fULL;
+	const u64 want = 0x0101010101010101ULL * (bits < least ? least : bits);
 	u64 differ;
 
 	/* A block at a time: the top bit of each byte that does not differ, gathered. */
 	for (i = 0; i < leaf->blocks * SNAPMAP_BLOCK_GRANULES; i += SNAPMAP_BLOCK_GRANULES) {
-		differ = *(const u64 *)(leaf->tags + i) ^ 0x0101010101010101ULL * tag;
+		differ = *(const u64 *)(leaf->tags + i) ^ want;
 		differ |= (differ & low7) + low7;
 		mask |= ((~differ & ~low7) >> 7) * 0x0102040810204080ULL >> 56 << i;
 	}
@@ -138,7 +140,7 @@ static inline u32 snapmap_leaf_home(const struct snapmap_leaf *leaf, u64 hash)
  */
 static __always_inline u64 snapmap_mask_from(const struct snapmap_leaf *leaf, u64 mask, u32 home)
 {
-	u32 beyond = SNAPMAP_LEAF_GRANULES_MAX - leaf->blocks * SNAPMAP_BLOCK_GRANULES;
+	u32 beyond = -(leaf->blocks * SNAPMAP_BLOCK_GRANULES) & 63;
 	u32 by = (home + beyond) & 63;
 
 	mask <<= beyond;
@@ -157,7 +159,9 @@ static inline u32 snapmap_mask_first(u64 mask, u32 home)
  */
 static __always_inline u64 snapmap_leaf_match(const struct snapmap_leaf *leaf, u32 home, u64 hash)
 {
-	return snapmap_mask_from(leaf, snapmap_leaf_tagged(leaf, snapmap_hash_tag(hash)), home);
+	u64 mask = snapmap_leaf_tagged(leaf, (u8)hash, SNAPMAP_TAG_FIRST); /* snapmap_hash_tag() */
+
+	return snapmap_mask_from(leaf, mask, home);
 }
 
 /* The entry that begins at a granule. */

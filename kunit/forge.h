@@ -32,7 +32,6 @@ static inline void forge_key(u64 seed, u64 hash, u64 first, u64 key[FORGE_WORDS]
 	state = snapmap_fold(first ^ secret, state);
 	hash ^= hash >> 32;
 	hash *= forge_inverse(SNAPMAP_HASH_MIX);
-	hash ^= hash >> 37;
 	key[0] = first;
 	key[1] = 0;
 	key[2] = secret ^ 1;

@@ -64,8 +64,9 @@
  * THE DIRECTORY leads to most leaves without the walk. A table need not have one. struct
  * snapmap_control has a word for it:
  *
- *	bits  0..31	block of an array of 2^width references; 0 without a directory
- *	bits 32..63	64 - width
+ *	bits  0..7	64 - width
+ *	bits  8..39	block of an array of 2^width references; 0 without a directory
+ *	bits 40..63	0
  *
  * The first width bits of a hash choose a slot. It holds the reference of the leaf of that
  * hash, in the current version; or SNAPMAP_DIRECTORY_CLOSED or 0, which tell nothing. It is
@@ -83,7 +84,7 @@
  *	       less, of the key; in one of less than 8 bytes the bytes themselves
  *	       with zero bytes behind them, and 0
  *	h = fold(a ^ secret, b ^ state)
- *	h = (h ^ h >> 37) * SNAPMAP_HASH_MIX
+ *	h = h * SNAPMAP_HASH_MIX
  *	hash = h ^ h >> 32
  *
  * READING THE LIVE TABLE without a system call, against concurrent commits:
@@ -191,9 +192,10 @@
 /* The directory. */
 #define SNAPMAP_DIRECTORY_WIDTH_MAX	19	/* 2 MiB of references */
 #define SNAPMAP_DIRECTORY_CLOSED	0x80000000U
-#define SNAPMAP_DIRECTORY(block, width)	((__u64)(block) | (__u64)(64 - (width)) << 32)
-#define SNAPMAP_DIRECTORY_BLOCK(word)	((__u32)(word))
-#define SNAPMAP_DIRECTORY_SHIFT(word)	((__u32)((word) >> 32))
+#define SNAPMAP_DIRECTORY(block, width)	((__u64)(block) << SNAPMAP_BLOCK_SHIFT | (64 - (width)))
+#define SNAPMAP_DIRECTORY_AT(word)	((word) & -SNAPMAP_BLOCK_SIZE)	/* byte of the mapping */
+#define SNAPMAP_DIRECTORY_BLOCK(word)	((__u32)((word) >> SNAPMAP_BLOCK_SHIFT))
+#define SNAPMAP_DIRECTORY_SHIFT(word)	((__u32)(word) & (SNAPMAP_BLOCK_SIZE - 1))
 #define SNAPMAP_DIRECTORY_WIDTH(word)	(64 - SNAPMAP_DIRECTORY_SHIFT(word))
 
 /* How a key is hashed: control.hash_kind. */
@@ -209,7 +211,7 @@
  * @value_len: bytes of the value; SNAPMAP_ENTRY_EXTERNAL is or-ed in when the
  *	value lies in a run of blocks of its own
  * @key_len: bytes of the key, 1 to SNAPMAP_KEY_MAX
- * @check: bits 8 to 23 of the key's hash
+ * @check: bits 16 to 31 of the key's hash
  */
 struct snapmap_entry {
 	__u64 version;
@@ -317,18 +319,18 @@ static inline __u8 snapmap_hash_tag(__u64 hash)
 {
 	__u8 bits = (__u8)hash;
 
-	return bits < SNAPMAP_TAG_FIRST ? bits + SNAPMAP_TAG_FIRST : bits;
+	return bits < SNAPMAP_TAG_FIRST ? SNAPMAP_TAG_FIRST : bits;
 }
 
 /**
  * snapmap_hash_check() - the bits of the hash that an entry carries
  * @hash: the key's hash
  *
- * Return: bits 8 to 23.
+ * Return: bits 16 to 31.
  */
 static inline __u16 snapmap_hash_check(__u64 hash)
 {
-	return (__u16)(hash >> 8);
+	return (__u16)(hash >> 16);
 }
 
 /**
@@ -414,10 +416,11 @@ static inline __u32 snapmap_region_tags_end(__u32 first)
  */
 static inline __u64 snapmap_tags_at(__u32 block)
 {
-	__u64 first = snapmap_region_first(block);
+	__u32 in_region = block & ((block < SNAPMAP_REGION_BLOCKS ? SNAPMAP_REGION_SMALL :
+								    SNAPMAP_REGION_BLOCKS) - 1);
 
-	return SNAPMAP_TAGS_OFFSET + first * (SNAPMAP_BLOCK_SIZE - SNAPMAP_BLOCK_GRANULES) +
-	       (__u64)block * SNAPMAP_BLOCK_GRANULES;
+	return ((__u64)block << SNAPMAP_BLOCK_SHIFT) + SNAPMAP_TAGS_OFFSET -
+	       in_region * (SNAPMAP_BLOCK_SIZE - SNAPMAP_BLOCK_GRANULES);
 }
 
 #endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */

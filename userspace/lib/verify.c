@@ -252,7 +252,8 @@ static void check_directory(struct snapmap_check *check)
 
 	if (!directory || !is_current(check))
 		return;
-	if (!width || width > SNAPMAP_DIRECTORY_WIDTH_MAX) {
+	if (!width || width > SNAPMAP_DIRECTORY_WIDTH_MAX ||
+	    directory != SNAPMAP_DIRECTORY(block, width)) {
 		snapmap_check_fault(check, 0, "the directory's word %#" PRIx64 " is malformed",
 				    (uint64_t)directory);
 		return;

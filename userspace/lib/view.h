@@ -125,9 +125,8 @@ static __always_inline bool snapmap_view_denies(const struct snapmap_view *view,
 static __always_inline u32 snapmap_view_entered(const struct snapmap_view *view, u64 directory,
 						u64 hash)
 {
-	u32 shift = SNAPMAP_DIRECTORY_SHIFT(directory);
-	u64 at = ((u64)SNAPMAP_DIRECTORY_BLOCK(directory) << SNAPMAP_BLOCK_SHIFT) +
-		 (hash >> (shift & 63)) * sizeof(u32);
+	u64 at = SNAPMAP_DIRECTORY_AT(directory) +
+		 (hash >> (SNAPMAP_DIRECTORY_SHIFT(directory) & 63)) * sizeof(u32);
 
 #ifndef SNAPMAP_BREAK_BOUNDS
 	if (!likely(at < view->bytes))

@@ -77,7 +77,7 @@ static void put_entry(struct image *image, u32 n)
 		tail = sizeof(struct snapmap_extern);
 	}
 	hash = snapmap_hash(IMAGE_SEED, key, entry.key_len);
-	entry.check = (u16)(hash >> 8);
+	entry.check = (u16)(hash >> 16);
 	leaf = leaf_of(hash);
 	granule = image->used[leaf];
 	bytes = at + tail;
@@ -192,7 +192,7 @@ void image_add_directory(struct image *image, struct snapmap *map)
 	u32 *slots = image_at(image, IMAGE_DIRECTORY);
 
 	image_map(image, map);
-	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY | 60ULL << 32;
+	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY << 8 | 60;
 	for (u64 i = 0; i < 16; i++)
 		slots[i] = SNAPMAP_REF(IMAGE_LEAF(leaf_of(i << 60)), 7);
 }

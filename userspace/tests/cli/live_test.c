@@ -202,9 +202,9 @@ static void test_get_by_directory(void **state)
 	for (i = 0; i < 16; i++)
 		slots[i] = (IMAGE_BLOCKS - 17 + i) | (i % 16) << 28;
 	count_found(&map, 0);
-	control->directory[IMAGE_VERSION & 1] = IMAGE_BLOCKS | 60ULL << 32;
+	control->directory[IMAGE_VERSION & 1] = IMAGE_BLOCKS << 8 | 60;
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
-	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY | 40ULL << 32;
+	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY << 8 | 40;
 	count_found(&map, 0);
 	/* The other version's is not this one's. */
 	control->directory[!(IMAGE_VERSION & 1)] = control->directory[IMAGE_VERSION & 1];

@@ -174,19 +174,19 @@ static void test_bad_directory(void **state)
 	assert_sound(); /* the directory is another snapshot's by now */
 
 	image_add_directory(&image, &map);
-	*directory = IMAGE_DIRECTORY | 64ULL << 32;
-	assert_fault("the directory's word 0x4000000300 is malformed");
-	*directory = IMAGE_DIRECTORY | 44ULL << 32;
-	assert_fault("the directory's word 0x2c00000300 is malformed");
-	*directory = IMAGE_DIRECTORY;
-	assert_fault("the directory's word 0x300 is malformed");
-	*directory = IMAGE_BLOCKS | 60ULL << 32;
+	*directory = IMAGE_DIRECTORY << 8 | 64;
+	assert_fault("the directory's word 0x30040 is malformed");
+	*directory = IMAGE_DIRECTORY << 8 | 44;
+	assert_fault("the directory's word 0x3002c is malformed");
+	*directory = 1ULL << 40 | IMAGE_DIRECTORY << 8 | 60;
+	assert_fault("the directory's word 0x1000003003c is malformed");
+	*directory = IMAGE_BLOCKS << 8 | 60;
 	assert_fault("the directory of 1 blocks lies outside the arena");
-	*directory = IMAGE_NODE(1) | 60ULL << 32;
+	*directory = IMAGE_NODE(1) << 8 | 60;
 	assert_fault("the directory uses a block that is in use already");
 	/* One that tells bits apart that a leaf does not: a slot is wrong where its hashes part. */
 	image_add_directory(&image, &map);
-	*directory = IMAGE_DIRECTORY | 61ULL << 32;
+	*directory = IMAGE_DIRECTORY << 8 | 61;
 	assert_fault("slot 4 of the directory is wrong");
 }
 
