@@ -26,7 +26,7 @@
 #include "directory.h"
 #include "trie.h"
 
-unsigned int snapmap_directory_entries = 1 << 13;
+unsigned int snapmap_directory_entries = 1 << 8;
 module_param_named(directory_entries, snapmap_directory_entries, uint, 0644);
 MODULE_PARM_DESC(directory_entries, "entries from which on a table has a directory of its leaves");
 
