@@ -212,9 +212,8 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 		if (!snapmap_key_len_valid(len_of(query, len)))
 			err = -EMSGSIZE;
 		else if (snapmap_leaf_at(view, snapmap_walk(view, root, hash[i]), &leaf))
-			err = snapmap_get_in_leaf(&leaf, snapmap_leaf_home(&leaf, hash[i]), hash[i],
-						  query->key, len_of(query, len), query->buf,
-						  query->cap, &found);
+			err = snapmap_get_in_leaf(&leaf, hash[i], query->key, len_of(query, len),
+						  query->buf, query->cap, &found);
 		matched += answer(view, root, hash[i], err, &found, query);
 	}
 	return matched;

@@ -2,11 +2,11 @@
 /*
  * live.h - the likely case of a look-up in the current snapshot
  *
- * The filter denies the key, or the first entry with its tag has it, and its value lies
- * in the leaf and fits; and the version is current still. That is one straight line
- * without calls: a look-up in a large table waits for memory once, for the entry, and
- * the fewer instructions it has, the more of the next ones begin meanwhile. All other
- * cases begin anew (get.c).
+ * The first entry with the key's tag has it, and its value lies in the leaf and fits; or
+ * there is none; and the version is current still. That is one straight line without
+ * calls: a look-up in a large table waits for memory once, for the entry, and the fewer
+ * instructions it has, the more of the next ones begin meanwhile. All other cases begin
+ * anew (get.c).
  *
  * The value is copied out before the snapshot is known to have been intact, and
  * counts only when it proves to have been (promises A and B). Until then every byte
@@ -31,10 +31,7 @@ static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
 {
 	size_t at;
 
-	if (likely(len >= 16 && len <= 32)) {
-		memcpy(to, from, 16);
-		memcpy(to + len - 16, from + len - 16, 16);
-	} else if (len >= 16) {
+	if (len >= 16) {
 		for (at = 0; at + 16 < len; at += 16)
 			memcpy(to + at, from + at, 16);
 		memcpy(to + len - 16, from + len - 16, 16);
@@ -48,20 +45,22 @@ static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
 }
 
 /*
- * Copies out a value of @len bytes, which need not be @cap, of which @whole is a copy that
- * the compiler knows nothing of.
+ * Copies out a value of @len bytes, unless they are more than @cap, or than @room in which
+ * it lies if it lies in the leaf.
  *
  * Where the bytes go must not depend on what memory has yet to bring, and @len is a part
  * of that: loads wait for a store that may go anywhere, and so the next look-ups would
  * wait for this one. In place of computing with @len, the likely lengths are branched on.
  */
-static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t len, size_t cap,
-					       size_t whole)
+static __always_inline bool snapmap_copy_value(u8 *to, const u8 *from, size_t len, size_t cap,
+					       size_t room)
 {
-	if (likely(len == cap)) {
-		snapmap_copy(to, from, __builtin_constant_p(cap) ? cap : whole);
-		return;
+	if (len == cap && (__builtin_constant_p(cap) ? cap <= room : cap == 32)) {
+		snapmap_copy(to, from, __builtin_constant_p(cap) ? cap : 32);
+		return true;
 	}
+	if (!likely(len <= room) || !likely(len <= cap))
+		return false;
 	for (; len >= 16; len -= 16) {
 		memcpy(to, from, 16);
 		to += 16;
@@ -74,6 +73,7 @@ static __always_inline void snapmap_copy_value(u8 *to, const u8 *from, size_t le
 		memcpy(to, from, 4);
 	else
 		snapmap_copy(to, from, len);
+	return true;
 }
 
 /*
@@ -88,18 +88,15 @@ static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u6
 {
 	const struct snapmap_entry *entry = snapmap_leaf_entry(leaf, granule);
 	const u8 *value = snapmap_value_at(entry, key_len);
-	size_t whole = cap;
 	u32 value_len;
 
-	__asm__("" : "+r"(whole));
 	if (!likely(READ_ONCE(entry->key_len) == key_len) ||
 	    !likely(snapmap_key_equal((const u8 *)(entry + 1), (const u8 *)key, key_len)))
 		return mask & (mask - 1) ? -EAGAIN : -ENOENT;
 	value_len = READ_ONCE(entry->value_len);
-	if (!likely(value_len <= SNAPMAP_ENTRY_INLINE_MAX - (u32)(value - (const u8 *)entry)) ||
-	    !likely(value_len <= cap))
+	if (!likely(snapmap_copy_value((u8 *)buf, value, value_len, cap,
+				       SNAPMAP_ENTRY_INLINE_MAX - (value - (const u8 *)entry))))
 		return -EAGAIN;
-	snapmap_copy_value((u8 *)buf, value, value_len, cap, whole);
 	if (found) {
 		found->value_len = value_len;
 		found->entry_version = READ_ONCE(entry->version);
@@ -107,26 +104,38 @@ static __always_inline int snapmap_get_first(const struct snapmap_leaf *leaf, u6
 	return 0;
 }
 
-/* The place in a leaf where a key mostly is, and the leaf's tags, are asked for. */
-static __always_inline u32 snapmap_get_begin(const struct snapmap_leaf *leaf, u64 hash)
-{
-	u32 home = snapmap_leaf_home(leaf, hash);
-
-	snapmap_leaf_prefetch(leaf, home);
-	__builtin_prefetch(leaf->tags);
-	return home;
-}
-
-static __always_inline int snapmap_get_in_leaf(const struct snapmap_leaf *leaf, u32 home, u64 hash,
+static __always_inline int snapmap_get_in_leaf(const struct snapmap_leaf *leaf, u64 hash,
 					       const void *key, u32 key_len, void *buf, size_t cap,
 					       struct snapmap_found *found)
 {
-	u64 mask = snapmap_leaf_match(leaf, home, hash);
+	u32 home = snapmap_leaf_home(leaf, hash);
+	u64 mask;
 
+	snapmap_leaf_prefetch(leaf, home); /* before the tags tell where it is */
+	mask = snapmap_leaf_match(leaf, home, hash);
 	if (!mask)
 		return -ENOENT;
 	return snapmap_get_first(leaf, mask, snapmap_mask_first(mask, home), key, key_len, buf, cap,
 				 found);
+}
+
+/*
+ * Whether the last key that this thread looked for was not there. Then the filter is asked
+ * first, since this one may not be there either; else it would only cost time.
+ */
+static __thread bool snapmap_missed __attribute__((tls_model("initial-exec")));
+
+/* Whether there is a filter that denies the key. */
+static __always_inline bool snapmap_live_denies(const struct snapmap_view *view,
+						const struct snapmap_control *control, u64 version,
+						u64 hash)
+{
+	u64 filter = snapmap_live_filter(control, version);
+
+	if (filter && snapmap_view_denies(view, filter, hash))
+		return true;
+	snapmap_missed = false;
+	return false;
 }
 
 /* The leaf of a hash: by the directory if that tells it, or else by the walk. */
@@ -173,19 +182,16 @@ static __always_inline int snapmap_get_live(const struct snapmap_view *view, con
 	const struct snapmap_control *control = snapmap_view_control(view);
 	u64 hash = snapmap_view_hash(view, key, key_len);
 	u64 version = snapmap_live_version(control);
-	u64 filter = snapmap_live_filter(control, version);
-	u32 ref = snapmap_live_leaf(view, control, version, hash);
 	struct snapmap_leaf leaf;
-	u32 home;
 	int err;
 
-	if (!snapmap_leaf_at(view, ref, &leaf))
+	if (!likely(!snapmap_missed) && snapmap_live_denies(view, control, version, hash))
 		return snapmap_live_result(control, version, -ENOENT, found);
-	home = snapmap_get_begin(&leaf, hash);
-	/* The filter comes second: what most look-ups want is asked for as early as can be. */
-	if (filter && snapmap_view_denies(view, filter, hash))
+	if (!snapmap_leaf_at(view, snapmap_live_leaf(view, control, version, hash), &leaf))
 		return snapmap_live_result(control, version, -ENOENT, found);
-	err = snapmap_get_in_leaf(&leaf, home, hash, key, key_len, buf, cap, found);
+	err = snapmap_get_in_leaf(&leaf, hash, key, key_len, buf, cap, found);
+	if (err == -ENOENT)
+		snapmap_missed = true;
 	return snapmap_live_result(control, version, err, found);
 }
 

@@ -239,6 +239,9 @@ static void test_published_meanwhile_A_C(void **state)
 	get_all(true);
 	assert_int_equal(kernel.pins, 0);
 	control()->filter[control()->version & 1] = SNAPMAP_FILTER(IMAGE_BLOCKS / 2, 1);
+	/* The filter is asked by who has not found the last key. */
+	assert_int_equal(snapmap_get(&kernel.map, "missing", 7, value, sizeof(value), NULL),
+			 -ENOENT);
 	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), -ENOENT);
 	publish_meanwhile();
 	assert_int_equal(snapmap_get(&kernel.map, key, len, value, sizeof(value), &found), 0);
