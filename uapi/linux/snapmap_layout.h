@@ -416,11 +416,13 @@ static inline __u32 snapmap_region_tags_end(__u32 first)
  */
 static inline __u64 snapmap_tags_at(__u32 block)
 {
-	__u32 in_region = block & ((block < SNAPMAP_REGION_BLOCKS ? SNAPMAP_REGION_SMALL :
-								    SNAPMAP_REGION_BLOCKS) - 1);
+	/* Either way, and without a multiplication: look-ups wait for it. */
+	__u32 small = block & (SNAPMAP_REGION_SMALL - 1);
+	__u32 large = block & (SNAPMAP_REGION_BLOCKS - 1);
+	__u64 before = block < SNAPMAP_REGION_BLOCKS ? small : large;	/* in the region */
 
-	return ((__u64)block << SNAPMAP_BLOCK_SHIFT) + SNAPMAP_TAGS_OFFSET -
-	       in_region * (SNAPMAP_BLOCK_SIZE - SNAPMAP_BLOCK_GRANULES);
+	return ((__u64)block << SNAPMAP_BLOCK_SHIFT) - (before << SNAPMAP_BLOCK_SHIFT) +
+	       SNAPMAP_TAGS_OFFSET + before * SNAPMAP_BLOCK_GRANULES;
 }
 
 #endif /* _UAPI_LINUX_SNAPMAP_LAYOUT_H */
