@@ -50,7 +50,9 @@ static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
  *
  * Where the bytes go must not depend on what memory has yet to bring, and @len is a part
  * of that: loads wait for a store that may go anywhere, and so the next look-ups would
- * wait for this one. In place of computing with @len, the likely lengths are branched on.
+ * wait for this one. In place of computing with @len, the likely lengths are branched on:
+ * first that of a buffer that the value fills, if the compiler knows it or else if it is
+ * 32. So much behind any key lies inside the mapping, as @room does.
  */
 static __always_inline bool snapmap_copy_value(u8 *to, const u8 *from, size_t len, size_t cap,
 					       size_t room)
