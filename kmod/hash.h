@@ -6,8 +6,9 @@
  * it, hence its licence. Who includes it has u8, u32, u64, memcpy() and likely().
  *
  * Source: the folded multiplication is that of wyhash (Wang Yi) and of XXH3
- * (Yann Collet), from which the last step is, too. Both factors are mixed with
- * the seed first, so that no key makes one of them 0 for every seed.
+ * (Yann Collet), from whose last step the multiplication and the shift behind it
+ * are. Both factors are mixed with the seed first, so that no key makes one of them
+ * 0 for every seed.
  */
 #ifndef SNAPMAP_HASH_H
 #define SNAPMAP_HASH_H

@@ -25,7 +25,7 @@
  *	bool snapmap_view_leaf(const struct snapmap_view *view, u32 block,
  *			       struct snapmap_leaf *leaf)
  *		fills in the leaf of leaf->blocks that begins at a block, false when
- *		it is not all inside the arena. Where SSE2 is used, there are
+ *		it is not all inside the arena. Where vectors are used, there are
  *		SNAPMAP_LEAF_GRANULES_MAX bytes at its tags
  *
  * Every field is loaded once, so that what has been checked is what is used.
@@ -37,7 +37,9 @@
 
 #include "hash.h"
 
-#ifdef __SSE2__
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -104,10 +106,20 @@ static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, 
 	u64 mask = 0;
 	u32 i;
 
-#ifdef __SSE2__
+	/* With vectors, all that the largest leaf has: so nothing can be mispredicted. */
+#if defined(__AVX2__)
+	const __m256i want = _mm256_max_epu8(_mm256_set1_epi8((char)bits),
+					     _mm256_set1_epi8((char)least));
+
+#pragma GCC unroll 2
+	for (i = 0; i < SNAPMAP_LEAF_GRANULES_MAX; i += 32) {
+		__m256i have = _mm256_loadu_si256((const __m256i *)(leaf->tags + i));
+
+		mask |= (u64)(u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(have, want)) << i;
+	}
+#elif defined(__SSE2__)
 	const __m128i want = _mm_max_epu8(_mm_set1_epi8((char)bits), _mm_set1_epi8((char)least));
 
-	/* All that the largest leaf has: as many steps for each leaf cannot be mispredicted. */
 #pragma GCC unroll 4
 	for (i = 0; i < SNAPMAP_LEAF_GRANULES_MAX; i += 16) {
 		__m128i have = _mm_loadu_si128((const __m128i *)(leaf->tags + i));

@@ -13,7 +13,8 @@
  *	if (!snapmap_inline_open(map, &reader))
  *		err = snapmap_inline_get(&reader, key, 16, buf, sizeof(buf), NULL);
  *
- * A length of the key that the compiler knows is worth most.
+ * A length of the key that the compiler knows is worth most. In a program that is compiled
+ * for CPUs with AVX2 a look-up takes some 5 to 10 % less time.
  *
  * For C and C++. Beyond the names below, names that begin with snapmap_ are taken.
  */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Needs what is above. */
@@ -264,5 +265,11 @@ int main(void)
 		cmocka_unit_test(test_layout),
 	};
 
+#ifdef __AVX2__
+	if (!__builtin_cpu_supports("avx2")) {
+		puts("1..0 # SKIP needs a CPU with AVX2");
+		return 0;
+	}
+#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
