@@ -121,11 +121,14 @@ static __always_inline int snapmap_get_in_leaf(const struct snapmap_leaf *leaf, 
 				 found);
 }
 
+/* Behind a key that was not there, the filter is asked first until so many have been. */
+#define SNAPMAP_ASK_AGAIN 4
+
 /*
- * Whether the last key that this thread looked for was not there. Then the filter is asked
- * first, since this one may not be there either; else it would only cost time.
+ * How many more times this thread asks the filter first. Of a key that is there it tells
+ * nothing, so it is asked while keys that are not there come, too.
  */
-static __thread bool snapmap_missed __attribute__((tls_model("initial-exec")));
+static __thread u8 snapmap_ask __attribute__((tls_model("initial-exec")));
 
 /* Whether there is a filter that denies the key. */
 static __always_inline bool snapmap_live_denies(const struct snapmap_view *view,
@@ -136,7 +139,7 @@ static __always_inline bool snapmap_live_denies(const struct snapmap_view *view,
 
 	if (filter && snapmap_view_denies(view, filter, hash))
 		return true;
-	snapmap_missed = false;
+	snapmap_ask--;
 	return false;
 }
 
@@ -187,13 +190,13 @@ static __always_inline int snapmap_get_live(const struct snapmap_view *view, con
 	struct snapmap_leaf leaf;
 	int err;
 
-	if (!likely(!snapmap_missed) && snapmap_live_denies(view, control, version, hash))
+	if (!likely(!snapmap_ask) && snapmap_live_denies(view, control, version, hash))
 		return snapmap_live_result(control, version, -ENOENT, found);
 	if (!snapmap_leaf_at(view, snapmap_live_leaf(view, control, version, hash), &leaf))
 		return snapmap_live_result(control, version, -ENOENT, found);
 	err = snapmap_get_in_leaf(&leaf, hash, key, key_len, buf, cap, found);
 	if (err == -ENOENT)
-		snapmap_missed = true;
+		snapmap_ask = SNAPMAP_ASK_AGAIN;
 	return snapmap_live_result(control, version, err, found);
 }
 

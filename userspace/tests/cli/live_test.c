@@ -179,7 +179,7 @@ static u32 count_found(const struct snapmap *map, u32 from)
 
 /*
  * What the filter denies is not looked for, and that is all that it is asked. Nor is it
- * asked by who has found the key before.
+ * asked by who has found the last keys.
  */
 static void test_get_by_filter(void **state)
 {
