@@ -373,6 +373,21 @@ static inline __u64 snapmap_filter_mask(__u64 hash)
 }
 
 /**
+ * snapmap_region_before() - the place of a block in its region
+ * @block: number of the block
+ *
+ * Return: how many blocks of the region lie before it.
+ */
+static inline __u32 snapmap_region_before(__u32 block)
+{
+	/* Either way, so that it is a choice and not a mask: look-ups wait for it. */
+	__u32 small = block & (SNAPMAP_REGION_SMALL - 1);
+	__u32 large = block & (SNAPMAP_REGION_BLOCKS - 1);
+
+	return block < SNAPMAP_REGION_BLOCKS ? small : large;
+}
+
+/**
  * snapmap_region_first() - the region that a block lies in
  * @block: number of the block
  *
@@ -380,8 +395,7 @@ static inline __u64 snapmap_filter_mask(__u64 hash)
  */
 static inline __u32 snapmap_region_first(__u32 block)
 {
-	return block & ~((block < SNAPMAP_REGION_BLOCKS ? SNAPMAP_REGION_SMALL :
-							  SNAPMAP_REGION_BLOCKS) - 1);
+	return block - snapmap_region_before(block);
 }
 
 /**
@@ -416,11 +430,9 @@ static inline __u32 snapmap_region_tags_end(__u32 first)
  */
 static inline __u64 snapmap_tags_at(__u32 block)
 {
-	/* Either way, and without a multiplication: look-ups wait for it. */
-	__u32 small = block & (SNAPMAP_REGION_SMALL - 1);
-	__u32 large = block & (SNAPMAP_REGION_BLOCKS - 1);
-	__u64 before = block < SNAPMAP_REGION_BLOCKS ? small : large;	/* in the region */
+	__u64 before = snapmap_region_before(block);
 
+	/* Shifted on its own: that takes less time than a multiplication. */
 	return ((__u64)block << SNAPMAP_BLOCK_SHIFT) - (before << SNAPMAP_BLOCK_SHIFT) +
 	       SNAPMAP_TAGS_OFFSET + before * SNAPMAP_BLOCK_GRANULES;
 }
