@@ -55,7 +55,7 @@
 /* What a call settles at least: more than most commits retire. */
 #define BUDGET_MIN	256
 
-unsigned int snapmap_quarantine_us = 500;
+unsigned int snapmap_quarantine_us = 50;
 module_param_named(quarantine_us, snapmap_quarantine_us, uint, 0644);
 MODULE_PARM_DESC(quarantine_us, "time for which retired blocks are not reused, in us");
 
