@@ -5,7 +5,7 @@
  * How the trie grows. When a leaf is to be split by the next hash bit, its
  * parent must tell the bit apart: a leaf in a group of slots gets half of them;
  * when it stands in a single slot, the parent is split in the same manner, or,
- * at the top, doubled up to 2^8 slots and then put under a new top. Source of
+ * at the top, doubled up to 2^7 slots and then put under a new top. Source of
  * the directory: extendible hashing, Fagin et al. 1979, with the directory
  * itself kept as a trie of pages.
  *

@@ -308,7 +308,13 @@ static void test_every_level(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, has_forged(fixture, hash << (56 - bit), number));
 	}
 	snapmap_build_abort(&build);
-	KUNIT_EXPECT_EQ(test, levels, (u32)SNAPMAP_LEVELS_MAX);
+
+	/* More than a leaf has room for, which the last bit alone tells apart. */
+	build = begin(fixture);
+	for (hash = 0; hash < 48; hash++, number++)
+		KUNIT_ASSERT_EQ(test, put_forged(&build, hash % 2, number), 0);
+	publish(fixture, &build);
+	KUNIT_EXPECT_EQ(test, SNAPMAP_ROOT_LEVELS(fixture->table.root), (u32)SNAPMAP_LEVELS_MAX);
 	build = begin(fixture);
 	snapmap_build_clear(&build);
 	publish(fixture, &build);

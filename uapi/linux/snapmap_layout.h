@@ -17,7 +17,7 @@
  *
  * A reference is a __u32: a block number in bits 0..27, an argument in 28..31.
  * An inner node is an array of 2^width references; all inner nodes below the
- * top are 8 bits wide. A child that covers a shorter prefix than its slot
+ * top are 7 bits wide. A child that covers a shorter prefix than its slot
  * stands in a whole aligned group of slots. For an inner child the argument is
  * its lag, the number of hash bits that the parent has looked at and the child
  * looks at again; so its group is 2^lag slots wide. For a leaf the argument is
@@ -27,7 +27,7 @@
  *	for each level:
  *		slot = (hash << pos) >> (64 - width)
  *		pos += width - (the child is an inner node ? its lag : 0)
- *		width = 8
+ *		width = 7
  *
  * A LEAF is 1 to 8 blocks, seen as granules of 32 bytes, each with a tag:
  *
@@ -153,8 +153,8 @@
 #define SNAPMAP_BLOCKS_MAX	(1U << SNAPMAP_REF_BLOCK_BITS)	/* 64 GiB */
 
 /* Inner nodes. */
-#define SNAPMAP_NODE_BITS	8	/* width of every node below the top */
-#define SNAPMAP_LEVELS_MAX	8
+#define SNAPMAP_NODE_BITS	7	/* width of every node below the top */
+#define SNAPMAP_LEVELS_MAX	10	/* of that width, for 64 bits */
 
 /* The root word. */
 #define SNAPMAP_ROOT(ref, levels, bits) \

@@ -109,8 +109,8 @@ static void put_nodes(struct image *image)
 	top[3] = SNAPMAP_REF(IMAGE_NODE(2), 0);
 	for (node = 0; node < IMAGE_NODES; node++) {
 		slots = image_at(image, IMAGE_NODE(node));
-		for (slot = 0; slot < 256; slot++)
-			slots[slot] = SNAPMAP_REF(IMAGE_LEAF(node * 4 + slot / 64), 7);
+		for (slot = 0; slot < IMAGE_SLOTS; slot++)
+			slots[slot] = SNAPMAP_REF(IMAGE_LEAF(node * 4 + slot / IMAGE_GROUP), 7);
 	}
 }
 

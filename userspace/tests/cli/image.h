@@ -3,8 +3,8 @@
  * image.h - a snapshot written by hand, after snapmap_layout.h alone
  *
  * Two levels: a top of four slots over three nodes, the first of which stands
- * in two slots (lag 1); four leaves below each node, each in a group of 64
- * slots. No code of the module has a part in it.
+ * in two slots (lag 1); four leaves below each node, each in a quarter
+ * of the slots. No code of the module has a part in it.
  */
 #ifndef SNAPMAP_TESTS_IMAGE_H
 #define SNAPMAP_TESTS_IMAGE_H
@@ -18,6 +18,8 @@
 #define IMAGE_TOP	    16u /* block numbers */
 #define IMAGE_NODE(n)	    (17u + 4 * (n))
 #define IMAGE_NODES	    3u
+#define IMAGE_SLOTS	    128u /* of a node */
+#define IMAGE_GROUP	    (IMAGE_SLOTS / 4)
 #define IMAGE_LEAVES	    12u
 #define IMAGE_LEAF(n)	    (32u + 8 * (n))
 #define IMAGE_VALUES	    128u /* first block of external values */

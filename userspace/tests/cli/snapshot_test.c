@@ -223,8 +223,8 @@ static void test_bad_root(void **state)
 {
 	static const u64 roots[] = {
 		SNAPMAP_ROOT(IMAGE_TOP, 2, 2) | 1ULL << 48,
-		SNAPMAP_ROOT(IMAGE_TOP, 9, 2),
-		SNAPMAP_ROOT(IMAGE_TOP, 2, 9),
+		SNAPMAP_ROOT(IMAGE_TOP, 11, 2),
+		SNAPMAP_ROOT(IMAGE_TOP, 2, 8),
 		SNAPMAP_ROOT(IMAGE_TOP, 2, 0),
 		SNAPMAP_ROOT(IMAGE_TOP, 0, 2),
 		SNAPMAP_ROOT(0, 2, 2),
@@ -267,8 +267,8 @@ static void test_bad_nodes(void **state)
 	assert_fault("an inner node uses a block that is in use already");
 
 	image_make(&image);
-	slots[64] = slots[0];
-	assert_fault("slots 0 to 64 hold one child but are no aligned group");
+	slots[IMAGE_GROUP] = slots[0];
+	assert_fault("slots 0 to 32 hold one child but are no aligned group");
 
 	image_make(&image);
 	slots[0] = SNAPMAP_REF(IMAGE_BLOCKS - 7, 7);
@@ -292,7 +292,7 @@ static void test_bad_nodes(void **state)
 	assert_fault("a leaf of 9 blocks");
 
 	image_make(&image);
-	slots[255] = slots[0];
+	slots[IMAGE_SLOTS - 1] = slots[0];
 	assert_fault("a leaf uses a block that is in use already");
 }
 
@@ -371,9 +371,9 @@ static void test_wrong_leaf(void **state)
 
 	(void)state;
 	image_make(&image);
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < IMAGE_GROUP; i++) {
 		slots[i] = SNAPMAP_REF(IMAGE_LEAF(5), 7);
-		slots[64 + i] = SNAPMAP_REF(IMAGE_LEAF(4), 7);
+		slots[IMAGE_GROUP + i] = SNAPMAP_REF(IMAGE_LEAF(4), 7);
 	}
 	assert_fault("belongs to another leaf");
 }

@@ -431,7 +431,7 @@ static void put_forged(struct edit *edit, u64 hash, u64 id, u32 value)
 	edit_put(edit, key, sizeof(key), &value, sizeof(value));
 }
 
-/* Equal hashes, and hashes that differ in their last bits only: all eight levels. */
+/* Equal hashes, and hashes that differ in their last bit only: all levels. */
 static void test_deepest_trie(void **state)
 {
 	struct history history;
@@ -450,6 +450,8 @@ static void test_deepest_trie(void **state)
 		for (u64 id = 0; id < 2000; id++)
 			if (!random_below(4))
 				put_forged(&edit, 0xfedcba9876543000ULL + id, id, round);
+		for (u64 id = 2000; id < 2048; id++) /* more than a leaf has room for */
+			put_forged(&edit, 0xfedcba9876543000ULL + id % 2, id, round);
 		edit_end(&edit);
 	}
 	assert_int_equal(SNAPMAP_ROOT_LEVELS(history.tables[8].root), SNAPMAP_LEVELS_MAX);

@@ -533,8 +533,7 @@ static u64 blocks_of_one_put(u32 entries, u64 *largest)
 /* Promise I: the cost of a commit does not grow with the table, but for its depth. */
 static void test_commit_cost(void **state)
 {
-	const u64 inner =
-		SNAPMAP_NODE_BITS > 7 ? sizeof(u32) << SNAPMAP_NODE_BITS >> SNAPMAP_BLOCK_SHIFT : 1;
+	const u64 inner = sizeof(u32) << SNAPMAP_NODE_BITS >> SNAPMAP_BLOCK_SHIFT;
 	u64 small_max, large_max;
 
 	(void)state;
@@ -584,7 +583,7 @@ static void test_equal_hashes(void **state)
 	store_destroy(&store);
 }
 
-/* Hashes that differ in their last bits only drive the trie to its full depth. */
+/* Hashes that differ in their last bit only drive the trie to its full depth. */
 static void test_deepest_trie(void **state)
 {
 	struct snapmap_build build;
@@ -596,6 +595,8 @@ static void test_deepest_trie(void **state)
 	build = build_begin(&store);
 	for (u64 id = 0; id < 2000; id++)
 		assert_int_equal(put_forged(&store, &build, 0xfedcba9876543000ULL + id, id), 0);
+	for (u64 id = 2000; id < 2048; id++) /* more than a leaf has room for */
+		assert_int_equal(put_forged(&store, &build, 0xfedcba9876543000ULL + id % 2, id), 0);
 	build_publish(&store, &build);
 	assert_int_equal(SNAPMAP_ROOT_LEVELS(store.current.root), SNAPMAP_LEVELS_MAX);
 	check(&store, &store.current);
