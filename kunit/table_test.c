@@ -315,6 +315,8 @@ static void test_every_level(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, put_forged(&build, hash % 2, number), 0);
 	publish(fixture, &build);
 	KUNIT_EXPECT_EQ(test, SNAPMAP_ROOT_LEVELS(fixture->table.root), (u32)SNAPMAP_LEVELS_MAX);
+	for (number -= 48, hash = 0; hash < 48; hash++, number++)
+		KUNIT_EXPECT_TRUE(test, has_forged(fixture, hash % 2, number));
 	build = begin(fixture);
 	snapmap_build_clear(&build);
 	publish(fixture, &build);

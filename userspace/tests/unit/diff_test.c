@@ -431,7 +431,7 @@ static void put_forged(struct edit *edit, u64 hash, u64 id, u32 value)
 	edit_put(edit, key, sizeof(key), &value, sizeof(value));
 }
 
-/* Equal hashes, and hashes that differ in their last bit only: all levels. */
+/* Equal hashes, and hashes that differ in their last bits only: all levels. */
 static void test_deepest_trie(void **state)
 {
 	struct history history;

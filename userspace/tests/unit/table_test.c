@@ -583,7 +583,7 @@ static void test_equal_hashes(void **state)
 	store_destroy(&store);
 }
 
-/* Hashes that differ in their last bit only drive the trie to its full depth. */
+/* Hashes that differ in their last bits only drive the trie to its full depth. */
 static void test_deepest_trie(void **state)
 {
 	struct snapmap_build build;
