@@ -42,14 +42,9 @@ static u32 group_count(u32 blocks)
 	return DIV_ROUND_UP(blocks, SNAPMAP_GROUP_BLOCKS);
 }
 
-static struct snapmap_chunk *chunk_of(struct snapmap_arena *arena, u32 block)
-{
-	return arena->chunks[snapmap_arena_slot(block)];
-}
-
 static struct snapmap_group *group_of(struct snapmap_arena *arena, u32 group)
 {
-	struct snapmap_chunk *chunk = chunk_of(arena, group << SNAPMAP_GROUP_SHIFT);
+	struct snapmap_chunk *chunk = snapmap_arena_chunk(arena, group << SNAPMAP_GROUP_SHIFT);
 
 	return &chunk->groups[group - (chunk->first >> SNAPMAP_GROUP_SHIFT)];
 }
@@ -165,7 +160,7 @@ static void group_set_used(struct snapmap_arena *arena, struct snapmap_chunk *ch
 /* Marks a run as used or free, group by group. */
 static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool used)
 {
-	struct snapmap_chunk *chunk = chunk_of(arena, block);
+	struct snapmap_chunk *chunk = snapmap_arena_chunk(arena, block);
 	u32 end = block + blocks;
 	u32 number, first, last;
 	u64 old, mask;
@@ -189,11 +184,11 @@ static void count_used(struct snapmap_arena *arena, s64 change)
 
 /*
  * A run that is free now has been left alone for as long as a quarantine lasts, and is
- * likely to be written to soon.
+ * likely to be written to soon. Inline as snapmap_chunk_prefetch() is.
  */
-static void prefetch_to_write(const struct snapmap_arena *arena, u32 block, u32 blocks)
+static __always_inline void prefetch_to_write(const struct snapmap_chunk *chunk, u32 block, u32 blocks)
 {
-	const u8 *at = snapmap_arena_at(arena, block);
+	const u8 *at = snapmap_chunk_at(chunk, block);
 	const u8 *end = at + ((size_t)blocks << SNAPMAP_BLOCK_SHIFT);
 
 	for (; at < end; at += SNAPMAP_BLOCK_SIZE) {
@@ -202,21 +197,22 @@ static void prefetch_to_write(const struct snapmap_arena *arena, u32 block, u32 
 		prefetchw(at + 2 * SNAPMAP_LINE_SIZE);
 		prefetchw(at + 3 * SNAPMAP_LINE_SIZE);
 	}
-	prefetchw(snapmap_arena_tags(arena, block));
+	prefetchw(snapmap_chunk_tags(chunk, block));
 }
 
 /*
  * Keeps a run that is free now for the next one of its length: neither groups nor
  * their lists need be written to twice. False when there are enough.
  */
-static bool ready_push(struct snapmap_arena *arena, u32 block, u32 blocks)
+static bool ready_push(struct snapmap_arena *arena, const struct snapmap_chunk *chunk, u32 block,
+		       u32 blocks)
 {
 	struct snapmap_ready *ready = &arena->ready[blocks - 1];
 
 	if (ready->count == SNAPMAP_READY_MAX)
 		return false;
 	ready->block[ready->count++] = block;
-	prefetch_to_write(arena, block, blocks);
+	prefetch_to_write(chunk, block, blocks);
 	return true;
 }
 
@@ -582,6 +578,30 @@ static u32 take_run(struct snapmap_arena *arena, u32 blocks, int *err)
 	return block;
 }
 
+/*
+ * Lets births be counted from a later version on, which they are not too far behind of.
+ * Runs that are older are only known to be old: should one be retired, it is held back by
+ * the pins of all versions before, as if they reached it.
+ */
+static void begin_epoch(struct snapmap_arena *arena, u64 version)
+{
+	u64 epoch = version - U32_MAX / 2;
+	u64 later = epoch - arena->epoch;
+	struct snapmap_chunk *chunk;
+	struct snapmap_run *run;
+	u32 slot;
+
+	for (slot = 0; slot < arena->slots; slot++) {
+		chunk = arena->chunks[slot];
+		if (!chunk)
+			continue;
+		for (run = chunk->runs; run < chunk->runs + chunk->blocks; run++)
+			run->birth = run->birth > later ? run->birth - later : 0;
+		cond_resched();
+	}
+	arena->epoch = epoch;
+}
+
 /**
  * snapmap_arena_alloc() - allocate a run of blocks
  * @arena: the arena
@@ -604,10 +624,14 @@ u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int 
 	if (!block)
 		return 0;
 	count_used(arena, blocks);
+	if (birth - arena->epoch > U32_MAX)
+		begin_epoch(arena, birth);
 	run = snapmap_arena_run(arena, block);
-	run->birth = birth;
-	run->blocks = blocks;
+	run->birth = birth - arena->epoch;
 	run->next = 0;
+	run->blocks = blocks <= SNAPMAP_RUN_SHORT ? blocks : 0;
+	if (!run->blocks)
+		run[1].next = blocks;
 	return block;
 }
 
@@ -620,10 +644,11 @@ u32 snapmap_arena_alloc(struct snapmap_arena *arena, u32 blocks, u64 birth, int 
  */
 void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 {
-	u32 blocks = snapmap_arena_run(arena, block)->blocks;
+	const struct snapmap_chunk *chunk = snapmap_arena_chunk(arena, block);
+	u32 blocks = snapmap_run_blocks(snapmap_chunk_run(chunk, block));
 
 	count_used(arena, -(s64)blocks);
-	if (blocks > SNAPMAP_READY_BLOCKS || !ready_push(arena, block, blocks))
+	if (blocks > SNAPMAP_READY_BLOCKS || !ready_push(arena, chunk, block, blocks))
 		mark_run(arena, block, blocks, false);
 }
 

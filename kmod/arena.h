@@ -51,17 +51,28 @@ struct snapmap_backing {
 	void (*free)(struct snapmap_arena *arena, void *data, size_t offset, size_t bytes);
 };
 
+#define SNAPMAP_RUN_SHORT	15	/* blocks: longer runs have their length elsewhere */
+
 /**
  * struct snapmap_run - what is known of a run of blocks, by its first block
- * @birth: version of the snapshot that it was allocated for
- * @next: next run in the list that holds it, 0 at the end
- * @blocks: its length
+ * @birth: version of the snapshot that it was allocated for, counted from the arena's
+ *	@epoch; 0 when it is older: see snapmap_run_birth()
+ * @next: next run in the list that holds it, 0 at the end; of the second block of a
+ *	long run, the run's length
+ * @blocks: its length, 0 when it is a long one: see snapmap_run_blocks()
+ *
+ * There is one for each block of 256 bytes, so it is small.
  */
 struct snapmap_run {
-	u64 birth;
-	u32 next;
-	u32 blocks;
+	u32 birth;
+	u32 next:28;
+	u32 blocks:4;
 };
+
+static inline u32 snapmap_run_blocks(const struct snapmap_run *run)
+{
+	return run->blocks ?: run[1].next;
+}
 
 /**
  * struct snapmap_group - what is known of 64 blocks
@@ -109,6 +120,7 @@ struct snapmap_chunk {
  * @memcg: the cgroup that is charged, set before snapmap_arena_init()
  * @limit: the most bytes that it may take, bookkeeping included
  * @resident: the bytes that it takes
+ * @epoch: version from which births are counted
  * @blocks: span in blocks
  * @used: blocks in use
  * @free: blocks populated and not in use
@@ -130,6 +142,7 @@ struct snapmap_arena {
 	struct mem_cgroup *memcg;
 	u64 limit;
 	u64 resident;
+	u64 epoch;
 	u32 blocks;
 	u64 used;
 	u64 free;
@@ -179,37 +192,48 @@ static inline void *snapmap_chunk_tags(const struct snapmap_chunk *chunk, u32 bl
 	return chunk->data + (snapmap_tags_at(block) - first);
 }
 
+static inline struct snapmap_run *snapmap_chunk_run(const struct snapmap_chunk *chunk, u32 block)
+{
+	return &chunk->runs[block - chunk->first];
+}
+
 /**
- * snapmap_arena_at() - address of a block that is in use
+ * snapmap_arena_chunk() - the chunk that holds a block in use
  * @arena: the arena
  * @block: block number
  *
  * Context: the caller holds the block: it is reachable from a snapshot that
  *	snapmap_store_read_lock(), a pin or the map's mutex keeps, or was just allocated.
+ * Return: the chunk, which holds the rest of the block's run, too. To find it takes longer
+ *	than what it then tells of the run.
+ */
+static inline struct snapmap_chunk *snapmap_arena_chunk(const struct snapmap_arena *arena,
+							u32 block)
+{
+	return READ_ONCE(arena->chunks[snapmap_arena_slot(block)]);
+}
+
+/**
+ * snapmap_arena_at() - address of a block that is in use
+ * @arena: the arena
+ * @block: block number
+ *
+ * Context: as for snapmap_arena_chunk().
  * Return: its address; the rest of its run follows it.
  */
 static inline void *snapmap_arena_at(const struct snapmap_arena *arena, u32 block)
 {
-	return snapmap_chunk_at(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
+	return snapmap_chunk_at(snapmap_arena_chunk(arena, block), block);
 }
 
-/**
- * snapmap_arena_tags() - address of the tags of a block that is in use
- * @arena: the arena
- * @block: block number
- *
- * Context: as for snapmap_arena_at().
- * Return: the address; the tags of the rest of its run follow.
+/*
+ * Lets memory bring a run of blocks that will be read. Always inline, since a compiler may take
+ * a call that does nothing else for one that does nothing.
  */
-static inline void *snapmap_arena_tags(const struct snapmap_arena *arena, u32 block)
+static __always_inline void snapmap_chunk_prefetch(const struct snapmap_chunk *chunk, u32 block,
+						   u32 blocks)
 {
-	return snapmap_chunk_tags(READ_ONCE(arena->chunks[snapmap_arena_slot(block)]), block);
-}
-
-/* Lets memory bring a run of blocks that will be read. */
-static inline void snapmap_arena_prefetch(const struct snapmap_arena *arena, u32 block, u32 blocks)
-{
-	const u8 *at = snapmap_arena_at(arena, block);
+	const u8 *at = snapmap_chunk_at(chunk, block);
 	const u8 *end = at + ((size_t)blocks << SNAPMAP_BLOCK_SHIFT);
 
 	for (; at < end; at += SNAPMAP_BLOCK_SIZE) {
@@ -221,15 +245,26 @@ static inline void snapmap_arena_prefetch(const struct snapmap_arena *arena, u32
 }
 
 /**
+ * snapmap_run_birth() - the version that a run was allocated for
+ * @arena: the arena
+ * @run: what is known of the run
+ *
+ * Return: the version; 0 when that is some 2^31 versions ago or more.
+ */
+static inline u64 snapmap_run_birth(const struct snapmap_arena *arena,
+				    const struct snapmap_run *run)
+{
+	return likely(run->birth) ? arena->epoch + run->birth : 0;
+}
+
+/**
  * snapmap_arena_run() - what is known of a run in use
  * @arena: the arena
  * @block: first block of the run
  */
 static inline struct snapmap_run *snapmap_arena_run(const struct snapmap_arena *arena, u32 block)
 {
-	struct snapmap_chunk *chunk = arena->chunks[snapmap_arena_slot(block)];
-
-	return &chunk->runs[block - chunk->first];
+	return snapmap_chunk_run(snapmap_arena_chunk(arena, block), block);
 }
 
 /* What lookup.h and diff.h ask of their includer. */

@@ -86,17 +86,9 @@ void snapmap_reclaim_queue(struct snapmap_store *store, struct snapmap_retired *
 	list_add_tail(&retired->link, &store->retired);
 }
 
-static void free_retired_run(struct snapmap_store *store, u32 block)
+static void hold_run(struct snapmap_store *store, struct snapmap_snapshot *snapshot, u32 block,
+		     u32 blocks)
 {
-	WRITE_ONCE(store->retired_blocks,
-		   store->retired_blocks - snapmap_arena_run(&store->arena, block)->blocks);
-	snapmap_arena_free(&store->arena, block);
-}
-
-static void hold_run(struct snapmap_store *store, struct snapmap_snapshot *snapshot, u32 block)
-{
-	u32 blocks = snapmap_arena_run(&store->arena, block)->blocks;
-
 	snapmap_runlist_add(&store->arena, &snapshot->held, block);
 	WRITE_ONCE(snapshot->held_blocks, snapshot->held_blocks + blocks);
 	WRITE_ONCE(store->pinned_blocks, store->pinned_blocks + blocks);
@@ -111,16 +103,21 @@ static void settle_runs(struct snapmap_store *store, struct snapmap_runlist *run
 {
 	struct snapmap_arena *arena = &store->arena;
 	u64 version = snapshot ? snapshot->header.version : 0;
+	const struct snapmap_run *run;
+	u64 freed = 0;
 	u32 block;
 
 	for (; *budget && runs->count; --*budget) {
 		block = snapmap_runlist_pop(arena, runs);
-		if (version >= snapmap_arena_run(arena, block)->birth &&
-		    !snapmap_broken(SNAPMAP_BREAK_PINS))
-			hold_run(store, snapshot, block);
-		else
-			free_retired_run(store, block);
+		run = snapmap_arena_run(arena, block);
+		if (version >= snapmap_run_birth(arena, run) && !snapmap_broken(SNAPMAP_BREAK_PINS)) {
+			hold_run(store, snapshot, block, snapmap_run_blocks(run));
+			continue;
+		}
+		freed += snapmap_run_blocks(run);
+		snapmap_arena_free(arena, block);
 	}
+	WRITE_ONCE(store->retired_blocks, store->retired_blocks - freed);
 }
 
 /* The one before @snapshot in @snapshots, NULL for the oldest. */

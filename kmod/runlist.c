@@ -38,7 +38,7 @@ void snapmap_runlist_add(struct snapmap_arena *arena, struct snapmap_runlist *li
 	run->next = 0;
 	lane_append(arena, list, list->count, block, block);
 	list->count++;
-	list->blocks += run->blocks;
+	list->blocks += snapmap_run_blocks(run);
 }
 
 /**
@@ -75,7 +75,7 @@ u32 snapmap_runlist_pop(struct snapmap_arena *arena, struct snapmap_runlist *lis
 	list->head[lane] = run->next;
 	list->lane = (lane + 1) % SNAPMAP_RUNLIST_LANES;
 	list->count--;
-	list->blocks -= run->blocks;
+	list->blocks -= snapmap_run_blocks(run);
 	if (run->next)
 		prefetch(snapmap_arena_run(arena, run->next));
 	return block;

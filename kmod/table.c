@@ -36,9 +36,12 @@
 
 static struct snapmap_leaf leaf_at(struct snapmap_build *build, u32 ref)
 {
+	const struct snapmap_chunk *chunk = snapmap_arena_chunk(build->arena,
+								SNAPMAP_REF_BLOCK(ref));
+
 	return (struct snapmap_leaf){
-		.tags = snapmap_arena_tags(build->arena, SNAPMAP_REF_BLOCK(ref)),
-		.bytes = snapmap_arena_at(build->arena, SNAPMAP_REF_BLOCK(ref)),
+		.tags = snapmap_chunk_tags(chunk, SNAPMAP_REF_BLOCK(ref)),
+		.bytes = snapmap_chunk_at(chunk, SNAPMAP_REF_BLOCK(ref)),
 		.blocks = snapmap_leaf_blocks(ref),
 	};
 }
@@ -116,41 +119,44 @@ static void drop_entry(struct snapmap_build *build, const struct snapmap_entry *
 	account(build, entry->key_len, snapmap_entry_value_len(entry), -1);
 }
 
-/* Makes the leaf that @path leads to the build's own. */
-static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path)
+/* Makes the leaf that @path leads to the build's own; @leaf: out. */
+static int own_leaf(struct snapmap_build *build, const struct snapmap_path *path,
+		    struct snapmap_leaf *leaf)
 {
 	u32 ref = snapmap_path_leaf(build, path);
-	u32 blocks = snapmap_leaf_blocks(ref);
-	const u8 *tags = snapmap_arena_tags(build->arena, SNAPMAP_REF_BLOCK(ref));
+	struct snapmap_leaf from = leaf_at(build, ref);
 	int err;
-	u32 block = snapmap_build_own(build, SNAPMAP_REF_BLOCK(ref), blocks, &err);
+	u32 block = snapmap_build_own(build, SNAPMAP_REF_BLOCK(ref), from.blocks, &err);
 
 	if (!block)
 		return err;
+	*leaf = from;
 	if (block == SNAPMAP_REF_BLOCK(ref))
 		return 0;
-	memcpy(snapmap_arena_tags(build->arena, block), tags, blocks * SNAPMAP_BLOCK_GRANULES);
-	snapmap_path_set_leaf(build, path, SNAPMAP_REF(block, SNAPMAP_REF_ARG(ref)));
+	ref = SNAPMAP_REF(block, SNAPMAP_REF_ARG(ref));
+	*leaf = leaf_at(build, ref);
+	memcpy(leaf->tags, from.tags, from.blocks * SNAPMAP_BLOCK_GRANULES);
+	snapmap_path_set_leaf(build, path, ref);
 	return 0;
 }
 
 /* Tries to write @item into the leaf as it is; false when there is no room. */
-static bool leaf_write(struct snapmap_build *build, u32 ref, const struct snapmap_item *item)
+static bool leaf_write(struct snapmap_build *build, const struct snapmap_leaf *leaf,
+		       const struct snapmap_item *item)
 {
-	struct snapmap_leaf leaf = leaf_at(build, ref);
-	u32 granule = snapmap_leaf_find(&leaf, item->hash, item->key, item->key_len);
+	u32 granule = snapmap_leaf_find(leaf, item->hash, item->key, item->key_len);
 	struct snapmap_entry *entry;
 
 	if (granule == SNAPMAP_NO_GRANULE)
-		return snapmap_leaf_add(&leaf, item);
-	entry = snapmap_leaf_entry(&leaf, granule);
+		return snapmap_leaf_add(leaf, item);
+	entry = snapmap_leaf_entry(leaf, granule);
 	drop_entry(build, entry);
 	if (snapmap_entry_granules(entry) == snapmap_item_granules(item)) {
-		snapmap_leaf_overwrite(&leaf, granule, item);
+		snapmap_leaf_overwrite(leaf, granule, item);
 		return true;
 	}
-	snapmap_leaf_remove(&leaf, granule);
-	return snapmap_leaf_add(&leaf, item);
+	snapmap_leaf_remove(leaf, granule);
+	return snapmap_leaf_add(leaf, item);
 }
 
 /* Granules that the entries of a leaf take, which need not be. */
@@ -171,17 +177,18 @@ static int leaf_put(struct snapmap_build *build, const struct snapmap_path *path
 	const struct snapmap_leaf_filter all = { .seed = build->seed, .want = -1 };
 	u32 granules = snapmap_item_granules(item);
 	u32 old[2] = { snapmap_path_leaf(build, path), 0 };
+	struct snapmap_leaf leaf;
 	u32 ref;
 	int err;
 
 	if (old[0]) {
-		err = own_leaf(build, path);
+		err = own_leaf(build, path, &leaf);
 		if (err)
 			return err;
-		old[0] = snapmap_path_leaf(build, path);
-		if (leaf_write(build, old[0], item))
+		if (leaf_write(build, &leaf, item))
 			return 0;
-		granules += used_granules(build, old[0]);
+		old[0] = snapmap_path_leaf(build, path);
+		granules += snapmap_leaf_used(&leaf);
 	}
 	if (snapmap_leaf_size_for(granules) > SNAPMAP_LEAF_BLOCKS_MAX)
 		return -EAGAIN;
@@ -286,12 +293,14 @@ void snapmap_build_fetch(const struct snapmap_build *build, u64 hash)
 	const struct snapmap_view view = { .arena = build->arena };
 	u32 ref = snapmap_walk(&view, build->table.root, hash);
 	u32 block = SNAPMAP_REF_BLOCK(ref);
+	const struct snapmap_chunk *chunk;
 
 	if (!ref)
 		return;
-	prefetch(snapmap_arena_run(build->arena, block));
-	prefetch(snapmap_arena_tags(build->arena, block));
-	snapmap_arena_prefetch(build->arena, block, snapmap_leaf_blocks(ref));
+	chunk = snapmap_arena_chunk(build->arena, block);
+	prefetch(snapmap_chunk_run(chunk, block));
+	prefetch(snapmap_chunk_tags(chunk, block));
+	snapmap_chunk_prefetch(chunk, block, snapmap_leaf_blocks(ref));
 }
 
 /**
@@ -489,10 +498,9 @@ int snapmap_build_delete(struct snapmap_build *build, const struct snapmap_key *
 		return -ENOENT;
 	err = snapmap_trie_descend(build, key->hash, &path);
 	if (!err)
-		err = own_leaf(build, &path);
+		err = own_leaf(build, &path, &leaf);
 	if (err)
 		return err;
-	leaf = leaf_at(build, snapmap_path_leaf(build, &path));
 	granule = snapmap_leaf_find(&leaf, key->hash, key->data, key->len);
 	drop_entry(build, snapmap_leaf_entry(&leaf, granule));
 	snapmap_leaf_remove(&leaf, granule);

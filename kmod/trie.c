@@ -73,16 +73,17 @@ u32 snapmap_build_alloc(struct snapmap_build *build, u32 blocks, int *err)
  */
 u32 snapmap_build_own(struct snapmap_build *build, u32 block, u32 blocks, int *err)
 {
+	const struct snapmap_chunk *chunk = snapmap_arena_chunk(build->arena, block);
 	u32 copy;
 
-	if (snapmap_build_owns(build, block))
+	if (snapmap_run_birth(build->arena, snapmap_chunk_run(chunk, block)) == build->version)
 		return block;
 	copy = snapmap_build_alloc(build, blocks, err);
 	if (!copy)
 		return 0;
-	memcpy(snapmap_arena_at(build->arena, copy), snapmap_arena_at(build->arena, block),
+	memcpy(snapmap_arena_at(build->arena, copy), snapmap_chunk_at(chunk, block),
 	       (size_t)blocks << SNAPMAP_BLOCK_SHIFT);
-	snapmap_build_drop(build, block);
+	snapmap_runlist_add(build->arena, &build->retired, block);
 	return copy;
 }
 
@@ -148,21 +149,12 @@ u32 snapmap_step_first(const struct snapmap_step *step, u32 size)
 	return step->slot & ~(size - 1);
 }
 
-/*
- * The hash bits that lead to a slot of the lowest node of a path, and zeroes. A node that
- * looks at bits again that the one above has looked at is the one that counts.
- */
+/* The hash bits that lead to a slot of the lowest node of a path, and zeroes. */
 static u64 path_hash(const struct snapmap_path *path, u32 slot)
 {
 	const struct snapmap_step *last = &path->step[path->levels - 1];
-	const struct snapmap_step *step;
-	u64 hash = 0;
 
-	for (step = path->step; step <= last; step++) {
-		hash &= ~(~0ULL >> step->pos);
-		hash |= (u64)(step == last ? slot : step->slot) << (64 - step->pos - step->bits);
-	}
-	return hash;
+	return (path->hash & ~(~0ULL >> last->pos)) | (u64)slot << (64 - last->pos - last->bits);
 }
 
 /**
@@ -237,8 +229,9 @@ void snapmap_trie_fetch(const struct snapmap_build *build, u64 hash)
 	u32 levels = SNAPMAP_ROOT_LEVELS(root);
 	u32 ref = SNAPMAP_ROOT_REF(root);
 	u32 bits = SNAPMAP_ROOT_BITS(root);
-	u32 pos = 0;
+	const struct snapmap_chunk *chunk;
 	const u32 *slots;
+	u32 pos = 0;
 
 	if (levels < 2)
 		return;
@@ -248,8 +241,9 @@ void snapmap_trie_fetch(const struct snapmap_build *build, u64 hash)
 		pos += bits - SNAPMAP_REF_ARG(ref);
 		bits = SNAPMAP_NODE_BITS;
 	}
-	prefetch(snapmap_arena_run(build->arena, SNAPMAP_REF_BLOCK(ref)));
-	snapmap_arena_prefetch(build->arena, SNAPMAP_REF_BLOCK(ref),
+	chunk = snapmap_arena_chunk(build->arena, SNAPMAP_REF_BLOCK(ref));
+	prefetch(snapmap_chunk_run(chunk, SNAPMAP_REF_BLOCK(ref)));
+	snapmap_chunk_prefetch(chunk, SNAPMAP_REF_BLOCK(ref),
 			       snapmap_node_blocks(SNAPMAP_NODE_BITS));
 }
 
@@ -274,6 +268,7 @@ int snapmap_trie_descend(struct snapmap_build *build, u64 hash, struct snapmap_p
 	struct snapmap_step *step;
 	int err;
 
+	path->hash = hash;
 	path->levels = SNAPMAP_ROOT_LEVELS(root);
 	for (step = path->step; step < path->step + path->levels; step++) {
 		block = snapmap_build_own(build, SNAPMAP_REF_BLOCK(ref), snapmap_node_blocks(bits),

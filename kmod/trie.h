@@ -20,10 +20,12 @@ struct snapmap_step {
 
 /**
  * struct snapmap_path - the way from the top to a leaf
+ * @hash: the hash that has been followed
  * @step: from the top down
  * @levels: how many; 0 when the root is a leaf
  */
 struct snapmap_path {
+	u64 hash;
 	struct snapmap_step step[SNAPMAP_LEVELS_MAX];
 	u32 levels;
 };
@@ -51,7 +53,9 @@ int snapmap_trie_deepen(struct snapmap_build *build, const struct snapmap_path *
  */
 static inline bool snapmap_build_owns(const struct snapmap_build *build, u32 block)
 {
-	return snapmap_arena_run(build->arena, block)->birth == build->version;
+	const struct snapmap_arena *arena = build->arena;
+
+	return snapmap_run_birth(arena, snapmap_arena_run(arena, block)) == build->version;
 }
 
 /**

@@ -25,6 +25,16 @@ static void arena_test_exit(struct kunit *test)
 	snapmap_arena_destroy(test->priv);
 }
 
+static u64 birth_of(const struct snapmap_arena *arena, u32 block)
+{
+	return snapmap_run_birth(arena, snapmap_arena_run(arena, block));
+}
+
+static void *tags_of(const struct snapmap_arena *arena, u32 block)
+{
+	return snapmap_chunk_tags(snapmap_arena_chunk(arena, block), block);
+}
+
 /* Every slot begins where the one before it ends, and blocks find their slot. */
 static void test_slots_cover_the_span(struct kunit *test)
 {
@@ -59,9 +69,9 @@ static void test_runs_are_disjoint(struct kunit *test)
 					(runs[i] + size - 1) >> SNAPMAP_GROUP_SHIFT);
 	}
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		size = snapmap_arena_run(arena, runs[i])->blocks << SNAPMAP_BLOCK_SHIFT;
+		size = snapmap_run_blocks(snapmap_arena_run(arena, runs[i])) << SNAPMAP_BLOCK_SHIFT;
 		KUNIT_EXPECT_NULL(test, memchr_inv(snapmap_arena_at(arena, runs[i]), i, size));
-		KUNIT_EXPECT_EQ(test, snapmap_arena_run(arena, runs[i])->birth, (u64)i);
+		KUNIT_EXPECT_EQ(test, birth_of(arena, runs[i]), (u64)i);
 		snapmap_arena_free(arena, runs[i]);
 	}
 	KUNIT_EXPECT_EQ(test, arena->used, (u64)SNAPMAP_CONTROL_BLOCKS);
@@ -83,13 +93,13 @@ static void test_tags_are_disjoint(struct kunit *test)
 		runs[i] = snapmap_arena_alloc(arena, blocks, 2, &err);
 		KUNIT_ASSERT_NE(test, runs[i], 0U);
 		memset(snapmap_arena_at(arena, runs[i]), i, blocks << SNAPMAP_BLOCK_SHIFT);
-		memset(snapmap_arena_tags(arena, runs[i]), i / 2, blocks * SNAPMAP_BLOCK_GRANULES);
+		memset(tags_of(arena, runs[i]), i / 2, blocks * SNAPMAP_BLOCK_GRANULES);
 	}
 	KUNIT_EXPECT_GT(test, runs[TAGGED_RUNS - 1], SNAPMAP_REGION_BLOCKS);
 	for (i = 0; i < TAGGED_RUNS; i++) {
 		KUNIT_EXPECT_NULL(test, memchr_inv(snapmap_arena_at(arena, runs[i]), i,
 						   blocks << SNAPMAP_BLOCK_SHIFT));
-		KUNIT_EXPECT_NULL(test, memchr_inv(snapmap_arena_tags(arena, runs[i]), i / 2,
+		KUNIT_EXPECT_NULL(test, memchr_inv(tags_of(arena, runs[i]), i / 2,
 						   blocks * SNAPMAP_BLOCK_GRANULES));
 		snapmap_arena_free(arena, runs[i]);
 	}
@@ -295,7 +305,7 @@ static void test_run_lengths(struct kunit *test)
 	for (blocks = 1; blocks <= SNAPMAP_CHUNK_BLOCKS; blocks += 1 + blocks / 16) {
 		run = snapmap_arena_alloc(arena, blocks, blocks, &err);
 		KUNIT_ASSERT_NE(test, run, 0U);
-		KUNIT_EXPECT_EQ(test, snapmap_arena_run(arena, run)->blocks, blocks);
+		KUNIT_EXPECT_EQ(test, snapmap_run_blocks(snapmap_arena_run(arena, run)), blocks);
 		KUNIT_EXPECT_EQ(test, snapmap_arena_slot(run),
 				snapmap_arena_slot(run + blocks - 1));
 		if (blocks > SNAPMAP_GROUP_BLOCKS)
@@ -394,6 +404,38 @@ static void test_every_free_run_is_found(struct kunit *test)
 	}
 }
 
+/* Births that are 2^32 versions apart differ; the oldest are known to be old, and no more. */
+static void test_births_far_apart(struct kunit *test)
+{
+	static const u64 births[] = { 1, 2, U32_MAX, U32_MAX + 1ULL, U32_MAX + 2ULL, 1ULL << 40 };
+	static const u32 sizes[] = { 1, SNAPMAP_RUN_SHORT, SNAPMAP_RUN_SHORT + 1, 600 };
+	struct snapmap_arena *arena = test->priv;
+	u32 runs[ARRAY_SIZE(births)][ARRAY_SIZE(sizes)];
+	u32 i, j, k;
+	u64 birth;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(births); i++) {
+		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
+			runs[i][j] = snapmap_arena_alloc(arena, sizes[j], births[i], &err);
+			KUNIT_ASSERT_NE(test, runs[i][j], 0U);
+			for (k = 0; k <= i; k++) {
+				birth = births[i] - births[k] < U32_MAX / 2 ? births[k] : 0;
+				if (births[i] <= U32_MAX)
+					birth = births[k];
+				KUNIT_EXPECT_EQ(test, birth_of(arena, runs[k][0]), birth);
+			}
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(births); i++)
+		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
+			birth = i + 1 < ARRAY_SIZE(births) ? 0 : births[i];
+			KUNIT_EXPECT_EQ(test, birth_of(arena, runs[i][j]), birth);
+			KUNIT_EXPECT_EQ(test, snapmap_run_blocks(snapmap_arena_run(arena, runs[i][j])),
+					sizes[j]);
+		}
+}
+
 #define RUNS	256
 
 /* What is in use and what is free is counted right, whatever comes and goes. */
@@ -412,7 +454,7 @@ static void test_random_runs(struct kunit *test)
 		i = prandom_u32_state(&random) % RUNS;
 		blocks = prandom_u32_state(&random) % 16 ? 1 + round % 8 : 1 + round % 600;
 		if (runs[i]) {
-			used -= snapmap_arena_run(arena, runs[i])->blocks;
+			used -= snapmap_run_blocks(snapmap_arena_run(arena, runs[i]));
 			snapmap_arena_free(arena, runs[i]);
 			runs[i] = 0;
 		} else {
@@ -521,6 +563,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_odd_sizes_are_packed),
 	KUNIT_CASE(test_every_free_run_is_found),
 	KUNIT_CASE(test_best_fit),
+	KUNIT_CASE(test_births_far_apart),
 	KUNIT_CASE(test_random_runs),
 	KUNIT_CASE(test_ready_runs),
 	KUNIT_CASE(test_ready_runs_are_free),

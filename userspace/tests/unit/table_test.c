@@ -302,6 +302,31 @@ static void test_old_snapshot_stays(void **state)
 	store_destroy(&store);
 }
 
+/* Promise B as well where versions are so far apart that 32 bits do not tell them apart. */
+static void test_versions_far_apart_B(void **state)
+{
+	struct snapmap_build build;
+	struct snapmap_table before;
+	struct store store;
+
+	(void)state;
+	store_init(&store, 1ULL << 30);
+	random_commit(&store, 3000, 3000, 0);
+	before = store.current;
+	for (int round = 0; round < 20; round++) {
+		store.version += round % 2 ? U32_MAX : random_below(1U << 31);
+		build = build_begin(&store);
+		for (u32 id = 0; id < 3000; id++)
+			assert_int_equal(put(&build, &id, sizeof(id), "other", 5), 0);
+		check(&store, &before);
+		snapmap_build_abort(&build);
+		random_commit(&store, 100, 3000, 50);
+		before = store.current;
+		check(&store, &before);
+	}
+	store_destroy(&store);
+}
+
 /* Promise F: every allocation of a commit fails once, none leaves a trace. */
 static void test_every_allocation_fails(void **state)
 {
@@ -644,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_random_against_model),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_old_snapshot_stays),
+		cmocka_unit_test(test_versions_far_apart_B),
 		cmocka_unit_test(test_every_allocation_fails),
 		cmocka_unit_test(test_memory_ends_anywhere),
 		cmocka_unit_test(test_limit_is_kept),
