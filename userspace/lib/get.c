@@ -183,6 +183,20 @@ static __always_inline size_t query_by_steps(const struct snapmap_view *view, u6
 	return found;
 }
 
+/* Looks a key up whose leaf need not be waited for. */
+static __always_inline bool query_leaf(const struct snapmap_view *view, u64 root, u64 hash,
+				       struct snapmap_query *query, size_t len)
+{
+	struct snapmap_found found;
+	struct snapmap_leaf leaf;
+	int err = -ENOENT;
+
+	if (snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
+		err = snapmap_get_in_leaf(&leaf, hash, query->key, len, query->buf, query->cap,
+					  &found);
+	return answer(view, root, hash, err, &found, query);
+}
+
 /*
  * One after the other: a table of one level is in some cache, and nothing is waited for.
  * But for the hashes: a look-up is a long chain of steps, and without that part of it
@@ -192,38 +206,45 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 					     struct snapmap_query *queries, size_t count,
 					     size_t len)
 {
-	struct snapmap_query *query;
-	struct snapmap_found found;
-	struct snapmap_leaf leaf;
-	size_t matched = 0;
+	size_t found = 0;
 	u64 hash[GROUP];
 	size_t i;
-	int err;
+
+	for (i = 0; i < count; i++)
+		hash[i] = snapmap_view_hash(view, queries[i].key, len);
+	for (i = 0; i < count; i++)
+		found += query_leaf(view, root, hash[i], &queries[i], len);
+	return found;
+}
+
+/*
+ * The same for keys of any lengths, the hashes as well: how a key of some length is compared
+ * is predicted from how it has been hashed just before.
+ */
+static size_t query_any_straight(const struct snapmap_view *view, u64 root,
+				 struct snapmap_query *queries, size_t count)
+{
+	size_t found = 0;
+	size_t i, len;
 
 	for (i = 0; i < count; i++) {
-		query = &queries[i];
-		hash[i] = 0;
-		if (snapmap_key_len_valid(len_of(query, len)))
-			hash[i] = snapmap_view_hash(view, query->key, len_of(query, len));
+		len = queries[i].key_len;
+		if (snapmap_key_len_valid(len))
+			found += query_leaf(view, root,
+					    snapmap_view_hash(view, queries[i].key, len),
+					    &queries[i], len);
+		else
+			queries[i].err = -EMSGSIZE;
 	}
-	for (i = 0; i < count; i++) {
-		query = &queries[i];
-		err = -ENOENT;
-		if (!snapmap_key_len_valid(len_of(query, len)))
-			err = -EMSGSIZE;
-		else if (snapmap_leaf_at(view, snapmap_walk(view, root, hash[i]), &leaf))
-			err = snapmap_get_in_leaf(&leaf, hash[i], query->key, len_of(query, len),
-						  query->buf, query->cap, &found);
-		matched += answer(view, root, hash[i], err, &found, query);
-	}
-	return matched;
+	return found;
 }
 
 static __always_inline size_t query_group(const struct snapmap_view *view, u64 root,
 					  struct snapmap_query *queries, size_t count, size_t len)
 {
 	if (SNAPMAP_ROOT_LEVELS(root) <= 1)
-		return query_straight(view, root, queries, count, len);
+		return len ? query_straight(view, root, queries, count, len) :
+			     query_any_straight(view, root, queries, count);
 	return query_by_steps(view, root, queries, count, len);
 }
 
