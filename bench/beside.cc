@@ -29,8 +29,8 @@ constexpr unsigned int slices = 4; /* of a measurement; their median counts */
 template <class K> class Writer
 {
       public:
-	Writer(Peer<K> &peer, size_t entries, size_t size)
-	    : peer_(peer), changes_(entries, size), thread_([this] { run(); })
+	Writer(Peer<K> &peer, const Data<K> &data, size_t size)
+	    : peer_(peer), changes_(data, size), thread_([this] { run(); })
 	{
 	}
 
@@ -50,7 +50,8 @@ template <class K> class Writer
 			struct timespec until;
 
 			changes_.renew();
-			peer_.commit(changes_.list.data(), changes_.list.size());
+			peer_.commit(changes_.keys.data(), changes_.list.data(),
+				     changes_.list.size());
 			/* What was missed while others ran is not made up for. */
 			next = std::max(next, wall_ns() - period_ns) + period_ns;
 			until.tv_sec = static_cast<time_t>(next / 1e9);
@@ -61,7 +62,7 @@ template <class K> class Writer
 	}
 
 	Peer<K> &peer_;
-	Changes changes_;
+	Changes<K> changes_;
 	std::atomic<bool> stop_{ false };
 	std::thread thread_;
 };
@@ -243,8 +244,7 @@ template <class K> class Beside
 			std::unique_ptr<Writer<K>> writer;
 
 			if (size)
-				writer = std::make_unique<Writer<K>>(peer, stage_.data().size(),
-								     size);
+				writer = std::make_unique<Writer<K>>(peer, stage_.data(), size);
 			if (!child)
 				return slices_ns(peer, count);
 			return in_child([&] {
@@ -317,7 +317,7 @@ template <class K> double Beside<K>::until_seen(Peer<K> &peer)
 		if (seen < done)
 			continue;
 		change = { 0, static_cast<uint64_t>(wall_ns()) };
-		peer.commit(&change, 1);
+		peer.commit(&stage_.data().keys[0], &change, 1);
 		done++;
 	}
 	peer.thread_end();

@@ -39,28 +39,34 @@ inline void report_one(Tsv &tsv, const Place &place, const std::string &peer, do
 	report(tsv, place, { result });
 }
 
-/* Changes of entries at random, each with a turn of its own. */
-class Changes
+/*
+ * Changes of entries at random, each with a turn of its own. Their keys lie in memory in the same
+ * order, so that the table is measured and not the fetching of the key.
+ */
+template <class K> class Changes
 {
       public:
-	Changes(size_t entries, size_t count) : entries_(entries), list(count)
+	Changes(const Data<K> &data, size_t count) : data_(data), list(count), keys(count)
 	{
 	}
 
 	/* Other ones. */
 	void renew()
 	{
-		for (Change &change : list)
-			change = { static_cast<uint32_t>(random_.below(entries_)), ++turn_ };
+		for (size_t i = 0; i < list.size(); i++) {
+			list[i] = { static_cast<uint32_t>(random_.below(data_.size())), ++turn_ };
+			keys[i] = data_.keys[list[i].index];
+		}
 	}
 
       private:
-	size_t entries_;
+	const Data<K> &data_;
 	Random random_{ 11 };
 	uint64_t turn_ = 0;
 
       public:
 	std::vector<Change> list;
+	Keys<K> keys;
 };
 
 } // namespace bench

@@ -80,10 +80,10 @@ template <class K> class Lfht : public Reading<Lfht<K>, K>
 		return node;
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		for (size_t i = 0; i < count; i++)
-			put(data_->keys[changes[i].index], data_->value(changes[i]));
+			put(keys[i], Data<K>::value(changes[i]));
 	}
 
 	void settle() override

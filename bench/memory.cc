@@ -25,14 +25,14 @@ template <class K> double bytes_per_entry(const Stage<K> &stage, const Player<K>
 
 template <class K> void commit_many(Stage<K> &stage, Peer<K> &peer, size_t count)
 {
-	Changes changes(stage.data().size(), 1);
+	Changes<K> changes(stage.data(), 1);
 
 	if (peer.store())
 		bench_store_pace(peer.store(), pace_ns);
 	peer.thread_begin();
 	for (size_t i = 0; i < count; i++) {
 		changes.renew();
-		peer.commit(changes.list.data(), 1);
+		peer.commit(changes.keys.data(), changes.list.data(), 1);
 	}
 	peer.thread_end();
 	peer.settle();
@@ -68,15 +68,15 @@ template <class K> void measure_memory(Stage<K> &stage, Tsv &tsv)
 }
 
 /* 100,000 commits in real time, in us each. */
-template <class K> double commits_us(Stage<K> &stage, SnapmapMap &map, Changes &changes)
+template <class K> double commits_us(SnapmapMap &map, Changes<K> &changes)
 {
 	double start;
 
 	changes.renew();
 	start = cpu_ns();
-	for (const Change &change : changes.list) {
+	for (size_t i = 0; i < changes.list.size(); i++) {
 		map.clear();
-		map.put(stage.data().keys[change.index], stage.data().value(change));
+		map.put(changes.keys[i], Data<K>::value(changes.list[i]));
 		map.commit(false);
 	}
 	return (cpu_ns() - start) / static_cast<double>(changes.list.size()) / 1000;
@@ -87,7 +87,7 @@ template <class K> class PinCost
       public:
 	PinCost(Stage<K> &stage, bool huge)
 	    : stage_(stage), map_(stage.data().raw_bytes(), huge),
-	      changes_(stage.data().size(), pinned_commits)
+	      changes_(stage.data(), pinned_commits)
 	{
 		map_.replace(stage.data());
 	}
@@ -97,9 +97,9 @@ template <class K> class PinCost
 		struct bench_store_info info;
 		void *pin;
 
-		without_.spans.add(commits_us(stage_, map_, changes_));
+		without_.spans.add(commits_us(map_, changes_));
 		pin = bench_store_pin(map_.store());
-		with_.spans.add(commits_us(stage_, map_, changes_));
+		with_.spans.add(commits_us(map_, changes_));
 		bench_store_info(map_.store(), &info);
 		held_.spans.add(static_cast<double>(info.pinned_blocks));
 		differing_.spans.add(static_cast<double>(bench_store_differing(map_.store(), pin)));
@@ -119,7 +119,7 @@ template <class K> class PinCost
       private:
 	Stage<K> &stage_;
 	SnapmapMap map_;
-	Changes changes_;
+	Changes<K> changes_;
 	Result without_ = { "without a pin", {} };
 	Result with_ = { "with a pin", {} };
 	Result differing_ = { "differ", {} };

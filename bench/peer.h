@@ -99,19 +99,22 @@ template <class K> class Peer
 		return true;
 	}
 
-	/* Makes one commit of @count changes; they do not change which keys there are. */
-	virtual void commit(const Change *, size_t)
+	/*
+	 * Makes one commit of @count changes of as many keys, each the one that its change names;
+	 * they do not change which keys there are.
+	 */
+	virtual void commit(const K *, const Change *, size_t)
 	{
 		throw std::logic_error("cannot be changed");
 	}
 
 	/* Makes @count commits of @size changes each; CPU time in ns. */
-	virtual double commits(const Change *changes, size_t size, size_t count)
+	virtual double commits(const K *keys, const Change *changes, size_t size, size_t count)
 	{
 		double start = cpu_ns();
 
 		for (size_t i = 0; i < count; i++)
-			commit(changes + i * size, size);
+			commit(keys + i * size, changes + i * size, size);
 		return cpu_ns() - start;
 	}
 

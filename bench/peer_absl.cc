@@ -31,10 +31,10 @@ template <class K> class Absl : public Reading<Absl<K>, K>
 		return true;
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		for (size_t i = 0; i < count; i++)
-			put(map_, data_->keys[changes[i].index], data_->value(changes[i]));
+			put(map_, keys[i], Data<K>::value(changes[i]));
 	}
 
 	ReplaceCost replace() override

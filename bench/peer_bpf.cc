@@ -85,10 +85,10 @@ template <class K> class BpfHash : public Reading<BpfHash<K>, K>
 		return !bpf(BPF_MAP_LOOKUP_ELEM, attr);
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		for (size_t i = 0; i < count; i++)
-			update(fd_, &data_->keys[changes[i].index], data_->value(changes[i]));
+			update(fd_, &keys[i], Data<K>::value(changes[i]));
 	}
 
       private:

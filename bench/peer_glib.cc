@@ -69,11 +69,11 @@ template <class K> class Glib : public Reading<Glib<K>, K>
 		return entry;
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		pthread_rwlock_wrlock(&lock_);
 		for (size_t i = 0; i < count; i++)
-			put(data_->keys[changes[i].index], data_->value(changes[i]));
+			put(keys[i], Data<K>::value(changes[i]));
 		pthread_rwlock_unlock(&lock_);
 	}
 

@@ -34,13 +34,13 @@ template <class K> class Go : public Peer<K>
 					 kind_of(data.keys.data()));
 	}
 
-	void commit(const Change *changes, size_t size) override
+	void commit(const K *keys, const Change *changes, size_t size) override
 	{
-		commits(changes, size, 1);
+		commits(keys, changes, size, 1);
 	}
 
-	/* The child's CPU time. */
-	double commits(const Change *changes, size_t size, size_t count) override
+	/* The child's CPU time; it has keys of its own. */
+	double commits(const K *, const Change *changes, size_t size, size_t count) override
 	{
 		std::string answer =
 			child_->hand_over("commit " + table_ + " " + std::to_string(size), changes,

@@ -55,12 +55,12 @@ template <class K, bool renew> class Lmdb : public Reading<Lmdb<K, renew>, K>
 		return hit;
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		MDB_txn *txn = env_->begin(0);
 
 		for (size_t i = 0; i < count; i++)
-			env_->put(txn, data_->keys[changes[i].index], data_->value(changes[i]));
+			env_->put(txn, keys[i], Data<K>::value(changes[i]));
 		env_->commit(txn);
 	}
 

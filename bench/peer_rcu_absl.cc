@@ -47,13 +47,13 @@ template <class K> class RcuAbsl : public Reading<RcuAbsl<K>, K>
 		return hit;
 	}
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		AbslMap<K> *old = map_;
 		AbslMap<K> *next = new AbslMap<K>(*old);
 
 		for (size_t i = 0; i < count; i++)
-			put(*next, data_->keys[changes[i].index], data_->value(changes[i]));
+			put(*next, keys[i], Data<K>::value(changes[i]));
 		rcu_assign_pointer(map_, next);
 		rcu_thread_offline();
 		synchronize_rcu();

@@ -70,11 +70,11 @@ template <class K, bool huge> class Snapmap : public Reading<Snapmap<K, huge>, K
 	}
 #endif
 
-	void commit(const Change *changes, size_t count) override
+	void commit(const K *keys, const Change *changes, size_t count) override
 	{
 		map_->clear();
 		for (size_t i = 0; i < count; i++)
-			map_->put(data_->keys[changes[i].index], data_->value(changes[i]));
+			map_->put(keys[i], Data<K>::value(changes[i]));
 		map_->commit(false);
 	}
 

@@ -57,7 +57,7 @@ func (c change) value() value {
 
 type handle struct {
 	read   loop
-	commit func(changes []change)
+	commit func(changes []change, size int) uint64
 	turn   func(index uint32) uint64 // which update of an entry there is
 }
 
@@ -105,11 +105,16 @@ func measure[K comparable](wanted []K, get func(key K) (value, bool), dependent 
 	return r
 }
 
-// Makes commits of size changes each, and says how long it took.
-func commitAll(commit func(changes []change), changes []change, size int) uint64 {
+// Makes commits of size changes each, and says how long it took. The keys lie in memory in the
+// order of their changes.
+func commitAll[K comparable](t table[K], keys []K, changes []change, size int) uint64 {
+	ordered := make([]K, len(changes))
+	for n, c := range changes {
+		ordered[n] = keys[c.index]
+	}
 	start := cpuNs(processClock)
-	for ; len(changes) >= size; changes = changes[size:] {
-		commit(changes[:size])
+	for at := 0; at+size <= len(changes); at += size {
+		t.commit(ordered[at:at+size], changes[at:at+size])
 	}
 	return cpuNs(processClock) - start
 }
@@ -125,7 +130,7 @@ func fill[K comparable](keys []K) map[K]value {
 // What can be done with a table.
 type table[K comparable] struct {
 	get    func(key K) (value, bool)
-	commit func(changes []change)
+	commit func(keys []K, changes []change)
 }
 
 func tables[K comparable](keys []K) map[string]table[K] {
@@ -140,9 +145,9 @@ func tables[K comparable](keys []K) map[string]table[K] {
 	for n, key := range keys {
 		synced.Store(key, value{number: uint64(n)})
 	}
-	update := func(table map[K]value, changes []change) {
-		for _, c := range changes {
-			table[keys[c.index]] = c.value()
+	update := func(table map[K]value, keys []K, changes []change) {
+		for n, c := range changes {
+			table[keys[n]] = c.value()
 		}
 	}
 	return map[string]table[K]{
@@ -151,8 +156,8 @@ func tables[K comparable](keys []K) map[string]table[K] {
 				v, ok := plain[key]
 				return v, ok
 			},
-			func(changes []change) {
-				update(plain, changes)
+			func(keys []K, changes []change) {
+				update(plain, keys, changes)
 			},
 		},
 		"rwmutex": {
@@ -162,9 +167,9 @@ func tables[K comparable](keys []K) map[string]table[K] {
 				lock.RUnlock()
 				return v, ok
 			},
-			func(changes []change) {
+			func(keys []K, changes []change) {
 				lock.Lock()
-				update(plain, changes)
+				update(plain, keys, changes)
 				lock.Unlock()
 			},
 		},
@@ -177,9 +182,9 @@ func tables[K comparable](keys []K) map[string]table[K] {
 				}
 				return v.(value), true
 			},
-			func(changes []change) {
-				for _, c := range changes {
-					synced.Store(keys[c.index], c.value())
+			func(keys []K, changes []change) {
+				for n, c := range changes {
+					synced.Store(keys[n], c.value())
 				}
 			},
 		},
@@ -188,13 +193,13 @@ func tables[K comparable](keys []K) map[string]table[K] {
 				v, ok := copied.Load().(map[K]value)[key]
 				return v, ok
 			},
-			func(changes []change) {
+			func(keys []K, changes []change) {
 				last := copied.Load().(map[K]value)
 				next := make(map[K]value, len(last))
 				for key, v := range last {
 					next[key] = v
 				}
-				update(next, changes)
+				update(next, keys, changes)
 				copied.Store(next)
 			},
 		},
@@ -210,12 +215,15 @@ func open[K comparable](s *session, read func(path string) ([]K, error), path st
 	}
 	s.tables = map[string]handle{}
 	for name, t := range tables(keys) {
+		t := t
 		get := t.get
 		s.tables[name] = handle{
 			read: func(from, count int, dependent bool) result {
 				return measure(wanted[from:from+count], get, dependent)
 			},
-			commit: t.commit,
+			commit: func(changes []change, size int) uint64 {
+				return commitAll(t, keys, changes, size)
+			},
 			turn: func(index uint32) uint64 {
 				v, _ := get(keys[index])
 				return binary.LittleEndian.Uint64(v.rest[:])
@@ -311,7 +319,7 @@ func (s *session) commit(table string, size int, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ns := commitAll(t.commit, changes, size)
+	ns := t.commit(changes, size)
 	last := changes[len(changes)-1]
 	if turn := t.turn(last.index); turn != last.turn {
 		return "", fmt.Errorf("%s: entry %d has turn %d, not %d", table, last.index, turn, last.turn)
