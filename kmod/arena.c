@@ -8,13 +8,9 @@
  * run is a row of blocks inside one chunk, handed out and taken back whole. Some
  * blocks of each chunk are the tags of the others (snapmap_layout.h).
  *
- * 64 aligned blocks are a group. Runs of up to 64 blocks lie inside one group.
- * Each group stands in the bucket of its longest free run, the first non-empty
- * bucket that is large enough is the best fit, and both allocating and freeing
- * take constant time. Runs may straddle two pages: to keep leaves inside pages
- * cost a quarter more memory. Longer runs begin at a group and are searched for,
- * chunk by chunk. The short runs that were freed last are kept ready for the next
- * of their length: groups have them as used, but they are free (promise G).
+ * Groups of 64 blocks tell which are free (groups.c). The short runs that were freed
+ * last are kept ready for the next of their length: groups have them as used, but
+ * they are free (promise G).
  *
  * The arena orders nothing and reclaims nothing: a freed block may be handed
  * out again at once. reclaim.c decides when a block may be freed (promise B).
@@ -25,7 +21,6 @@
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/prefetch.h>
@@ -33,148 +28,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "arena.h"
 #include "broken.h"
-
-/* Near the limit, the last group of a chunk may be a part of one. */
-static u32 group_count(u32 blocks)
-{
-	return DIV_ROUND_UP(blocks, SNAPMAP_GROUP_BLOCKS);
-}
-
-static struct snapmap_group *group_of(struct snapmap_arena *arena, u32 group)
-{
-	struct snapmap_chunk *chunk = snapmap_arena_chunk(arena, group << SNAPMAP_GROUP_SHIFT);
-
-	return &chunk->groups[group - (chunk->first >> SNAPMAP_GROUP_SHIFT)];
-}
-
-/* First blocks of every run of @blocks zero bits of @used, as a mask. */
-static u64 free_runs(u64 used, u32 blocks)
-{
-	u64 mask = ~used;
-	u32 have, step;
-
-	for (have = 1; have < blocks; have += step) {
-		step = min(have, blocks - have);
-		mask &= mask >> step;
-	}
-	return mask;
-}
-
-/* The bucket of groups whose longest free run is of @length blocks. */
-static u32 bucket_of(u32 length)
-{
-	return length <= SNAPMAP_BUCKET_EXACT ? length : 6 + ilog2(length);
-}
-
-/* That of a group: its longest free run, found by halving. */
-static u32 bucket_of_used(u64 used)
-{
-	u64 one = ~used;			/* where runs of at least one block begin */
-	u64 two = one & (one >> 1);
-	u64 four = two & (two >> 2);
-	u64 eight = four & (four >> 4);
-	u64 sixteen = eight & (eight >> 8);
-
-	if (!used)
-		return bucket_of(SNAPMAP_GROUP_BLOCKS);
-	if (sixteen)
-		return bucket_of(sixteen & (sixteen >> 16) ? 32 : 16);
-	if (eight)
-		return eight & (one >> 8) ? 9 : 8;
-	if (four & (two >> 4))
-		return four & (two >> 4) & (one >> 6) ? 7 : 6;
-	if (four)
-		return four & (one >> 4) ? 5 : 4;
-	if (two)
-		return two & (one >> 2) ? 3 : 2;
-	return one ? 1 : 0;
-}
-
-/* The first bucket whose groups all have a free run of @blocks. */
-static u32 bucket_for(u32 blocks)
-{
-	return blocks <= SNAPMAP_BUCKET_EXACT ? blocks : 7 + ilog2(blocks - 1);
-}
-
-static void bucket_add(struct snapmap_arena *arena, struct snapmap_group *group, u32 number)
-{
-	u32 *head;
-
-	group->bucket = bucket_of_used(group->used);
-	head = &arena->bucket[group->bucket];
-	group->prev = SNAPMAP_NO_GROUP;
-	group->next = *head;
-	if (*head != SNAPMAP_NO_GROUP)
-		group_of(arena, *head)->prev = number;
-	*head = number;
-}
-
-static void bucket_remove(struct snapmap_arena *arena, const struct snapmap_group *group)
-{
-	if (group->next != SNAPMAP_NO_GROUP)
-		group_of(arena, group->next)->prev = group->prev;
-	if (group->prev != SNAPMAP_NO_GROUP)
-		group_of(arena, group->prev)->next = group->next;
-	else
-		arena->bucket[group->bucket] = group->next;
-}
-
-/* Lists all groups of a chunk, which has just been populated or is empty. */
-static void bucket_add_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
-{
-	u32 first = chunk->first >> SNAPMAP_GROUP_SHIFT;
-	u32 i;
-
-	if (!chunk->has_tags)
-		return;
-	for (i = group_count(chunk->blocks); i--; )
-		bucket_add(arena, &chunk->groups[i], first + i);
-}
-
-static void bucket_remove_chunk(struct snapmap_arena *arena, const struct snapmap_chunk *chunk)
-{
-	u32 i;
-
-	if (!chunk->has_tags)
-		return;
-	for (i = group_count(chunk->blocks); i--; )
-		bucket_remove(arena, &chunk->groups[i]);
-}
-
-static void group_set_used(struct snapmap_arena *arena, struct snapmap_chunk *chunk, u32 number,
-			   u64 used)
-{
-	struct snapmap_group *group = &chunk->groups[number -
-						     (chunk->first >> SNAPMAP_GROUP_SHIFT)];
-
-	chunk->free_groups += !used - !group->used;
-	group->used = used;
-	if (!chunk->has_tags || group->bucket == bucket_of_used(used))
-		return;
-	bucket_remove(arena, group);
-	bucket_add(arena, group, number);
-}
-
-/* Marks a run as used or free, group by group. */
-static void mark_run(struct snapmap_arena *arena, u32 block, u32 blocks, bool used)
-{
-	struct snapmap_chunk *chunk = snapmap_arena_chunk(arena, block);
-	u32 end = block + blocks;
-	u32 number, first, last;
-	u64 old, mask;
-
-	chunk->used += used ? blocks : -blocks;
-	for (; block < end; block = last) {
-		number = block >> SNAPMAP_GROUP_SHIFT;
-		first = block & (SNAPMAP_GROUP_BLOCKS - 1);
-		last = min(end, (number + 1) << SNAPMAP_GROUP_SHIFT);
-		mask = GENMASK_ULL(first + last - block - 1, first);
-		old = chunk->groups[number - (chunk->first >> SNAPMAP_GROUP_SHIFT)].used;
-		group_set_used(arena, chunk, number, used ? old | mask : old & ~mask);
-	}
-}
+#include "groups.h"
 
 static void count_used(struct snapmap_arena *arena, s64 change)
 {
@@ -186,7 +41,8 @@ static void count_used(struct snapmap_arena *arena, s64 change)
  * A run that is free now has been left alone for as long as a quarantine lasts, and is
  * likely to be written to soon. Inline as snapmap_chunk_prefetch() is.
  */
-static __always_inline void prefetch_to_write(const struct snapmap_chunk *chunk, u32 block, u32 blocks)
+static __always_inline void prefetch_to_write(const struct snapmap_chunk *chunk, u32 block,
+					      u32 blocks)
 {
 	const u8 *at = snapmap_chunk_at(chunk, block);
 	const u8 *end = at + ((size_t)blocks << SNAPMAP_BLOCK_SHIFT);
@@ -241,7 +97,7 @@ u32 snapmap_arena_merge(struct snapmap_arena *arena)
 	for (blocks = 1; blocks <= SNAPMAP_READY_BLOCKS; blocks++) {
 		for (; arena->ready[blocks - 1].count; drained++) {
 			block = ready_pop(arena, blocks);
-			mark_run(arena, block, blocks, false);
+			snapmap_groups_mark(arena, block, blocks, false);
 		}
 	}
 	return drained;
@@ -283,7 +139,7 @@ static bool fits_beside_tags(u32 first, u32 blocks, u32 want)
 static u64 chunk_bytes(u32 blocks)
 {
 	return (u64)blocks * (SNAPMAP_BLOCK_SIZE + sizeof(struct snapmap_run)) +
-	       (u64)group_count(blocks) * sizeof(struct snapmap_group) +
+	       (u64)snapmap_group_count(blocks) * sizeof(struct snapmap_group) +
 	       sizeof(struct snapmap_chunk);
 }
 
@@ -314,7 +170,7 @@ static void mark_tags(struct snapmap_chunk *chunk, u32 region)
  */
 static void mark_missing(struct snapmap_chunk *chunk)
 {
-	u32 count = group_count(chunk->blocks);
+	u32 count = snapmap_group_count(chunk->blocks);
 	u32 region, i;
 
 	if (chunk->blocks % SNAPMAP_GROUP_BLOCKS)
@@ -341,7 +197,7 @@ static struct snapmap_chunk *chunk_alloc(struct snapmap_arena *arena, u32 slot, 
 	chunk->blocks = blocks;
 	chunk->has_tags = has_tags;
 	chunk->runs = kvcalloc(chunk->blocks, sizeof(*chunk->runs), SNAPMAP_GFP);
-	chunk->groups = kvcalloc(group_count(blocks), sizeof(*chunk->groups), SNAPMAP_GFP);
+	chunk->groups = kvcalloc(snapmap_group_count(blocks), sizeof(*chunk->groups), SNAPMAP_GFP);
 	if (!chunk->runs || !chunk->groups)
 		goto fail;
 	mark_missing(chunk);
@@ -396,7 +252,7 @@ static int arena_grow(struct snapmap_arena *arena, u32 slot, u32 want)
 	WRITE_ONCE(arena->resident, arena->resident + chunk_bytes(chunk->blocks));
 	WRITE_ONCE(arena->free, arena->free + chunk->room);
 	show_chunk(arena, slot, chunk);
-	bucket_add_chunk(arena, chunk);
+	snapmap_groups_list(arena, chunk);
 	return 0;
 }
 
@@ -405,11 +261,11 @@ static bool chunk_drop(struct snapmap_arena *arena, u32 slot)
 {
 	struct snapmap_chunk *chunk = arena->chunks[slot];
 
-	bucket_remove_chunk(arena, chunk);
+	snapmap_groups_unlist(arena, chunk);
 	show_chunk(arena, slot, NULL);
 	if (arena->backing->held && arena->backing->held(arena, chunk->data)) {
 		show_chunk(arena, slot, chunk);
-		bucket_add_chunk(arena, chunk);
+		snapmap_groups_list(arena, chunk);
 		return false;
 	}
 	WRITE_ONCE(arena->free, arena->free - chunk->room);
@@ -491,90 +347,20 @@ static int arena_grow_for(struct snapmap_arena *arena, u32 blocks)
 	return err;
 }
 
-/* Looks into so many groups that may have a row that is long enough. */
-#define TRIES	8
-
-/*
- * First block of a free row inside one group, 0 when there is none. For more
- * than eight blocks, a few groups of the bucket before the sure ones are tried.
- */
-static u32 find_small(struct snapmap_arena *arena, u32 blocks)
-{
-	u32 sure = bucket_for(blocks);
-	u32 bucket, number, tries;
-	u64 runs;
-
-	for (bucket = bucket_of(blocks); bucket < SNAPMAP_BUCKETS; bucket++) {
-		number = arena->bucket[bucket];
-		tries = bucket < sure ? TRIES : 1;
-		for (; tries && number != SNAPMAP_NO_GROUP; tries--) {
-			runs = free_runs(group_of(arena, number)->used, blocks);
-			if (runs)
-				return (number << SNAPMAP_GROUP_SHIFT) + __ffs64(runs);
-			number = group_of(arena, number)->next;
-		}
-	}
-	return 0;
-}
-
-/* First block of a free row that begins with a group and is longer than one, or 0. */
-static u32 find_in_chunk(const struct snapmap_chunk *chunk, u32 blocks)
-{
-	u64 rest = (1ULL << blocks % SNAPMAP_GROUP_BLOCKS) - 1;
-	u32 whole = blocks / SNAPMAP_GROUP_BLOCKS;
-	u32 count = group_count(chunk->blocks);
-	u32 row = 0;
-	u32 i;
-
-	if (chunk->free_groups < whole)
-		return 0;
-	for (i = 0; i <= count; i++) {
-		if (row >= whole && (!rest || (i < count && !(chunk->groups[i].used & rest))))
-			return chunk->first + ((i - whole) << SNAPMAP_GROUP_SHIFT);
-		row = i < count && !chunk->groups[i].used ? row + 1 : 0;
-	}
-	return 0;
-}
-
-static u32 find_large(struct snapmap_arena *arena, u32 blocks)
-{
-	u32 slot = arena->large_hint;
-	u32 block, i;
-
-	for (i = 0; i < arena->slots; i++, slot++) {
-		if (slot >= arena->slots)
-			slot = 0;
-		if (!arena->chunks[slot])
-			continue;
-		block = find_in_chunk(arena->chunks[slot], blocks);
-		if (block) {
-			arena->large_hint = slot;
-			return block;
-		}
-	}
-	return 0;
-}
-
-static u32 find_run(struct snapmap_arena *arena, u32 blocks)
-{
-	return blocks <= SNAPMAP_GROUP_BLOCKS ? find_small(arena, blocks) :
-						find_large(arena, blocks);
-}
-
 /* Takes a run from the groups, which may have to get all that is ready before. */
 static u32 take_run(struct snapmap_arena *arena, u32 blocks, int *err)
 {
-	u32 block = find_run(arena, blocks);
+	u32 block = snapmap_groups_find(arena, blocks);
 
 	if (!block && snapmap_arena_merge(arena))
-		block = find_run(arena, blocks);
+		block = snapmap_groups_find(arena, blocks);
 	if (!block) {
 		*err = arena_grow_for(arena, blocks);
 		if (*err)
 			return 0;
-		block = find_run(arena, blocks);
+		block = snapmap_groups_find(arena, blocks);
 	}
-	mark_run(arena, block, blocks, true);
+	snapmap_groups_mark(arena, block, blocks, true);
 	return block;
 }
 
@@ -649,7 +435,7 @@ void snapmap_arena_free(struct snapmap_arena *arena, u32 block)
 
 	count_used(arena, -(s64)blocks);
 	if (blocks > SNAPMAP_READY_BLOCKS || !ready_push(arena, chunk, block, blocks))
-		mark_run(arena, block, blocks, false);
+		snapmap_groups_mark(arena, block, blocks, false);
 }
 
 /**
@@ -684,7 +470,7 @@ int snapmap_arena_init(struct snapmap_arena *arena, const struct snapmap_backing
 		kvfree(arena->chunks);
 		return err;
 	}
-	mark_run(arena, 0, SNAPMAP_CONTROL_BLOCKS, true);
+	snapmap_groups_mark(arena, 0, SNAPMAP_CONTROL_BLOCKS, true);
 	count_used(arena, SNAPMAP_CONTROL_BLOCKS);
 	return 0;
 }

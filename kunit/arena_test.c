@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arena_test.c - KUnit suite of kmod/arena.c
+ * arena_test.c - KUnit suite of kmod/arena.c and groups.c
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
