@@ -49,8 +49,11 @@
 #include "reclaim.h"
 #include "trace.h"
 
-/* A batch this old has outlived every reader, however few commits came after. */
-#define QUARANTINE_LONG_NS	NSEC_PER_SEC
+/*
+ * However few commits come after, a batch is free after so many times quarantine_us: 10 ms.
+ * Else a row of large commits kept 16 times what one of them retires.
+ */
+#define QUARANTINE_LONG	200
 
 /* What a call settles at least: more than most commits retire. */
 #define BUDGET_MIN	256
@@ -61,7 +64,8 @@ MODULE_PARM_DESC(quarantine_us, "time for which retired blocks are not reused, i
 
 unsigned int snapmap_quarantine_commits = 16;
 module_param_named(quarantine_commits, snapmap_quarantine_commits, uint, 0644);
-MODULE_PARM_DESC(quarantine_commits, "commits for which retired blocks are not reused");
+MODULE_PARM_DESC(quarantine_commits,
+		 "commits for which retired blocks are not reused, for 200 times quarantine_us at most");
 
 /**
  * snapmap_reclaim_queue() - hand over what a publication has retired
@@ -224,14 +228,14 @@ static bool quarantine_over(const struct snapmap_store *store,
 			    const struct snapmap_retired *retired, u64 now)
 {
 	/* The kernel's code for parameters writes them plainly, at any time. */
-	u64 us = data_race(READ_ONCE(snapmap_quarantine_us));
+	u64 ns = data_race(READ_ONCE(snapmap_quarantine_us)) * (u64)NSEC_PER_USEC;
 	u64 commits = data_race(READ_ONCE(snapmap_quarantine_commits));
 	u64 age = now - retired->published_ns;
 	u64 version = READ_ONCE(store->version);	/* a writer may be publishing */
 
-	if (age < us * NSEC_PER_USEC)
+	if (age < ns)
 		return false;
-	return version - retired->version >= commits || age >= QUARANTINE_LONG_NS;
+	return version - retired->version >= commits || age >= ns * QUARANTINE_LONG;
 }
 
 /*

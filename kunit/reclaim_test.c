@@ -159,13 +159,13 @@ static void test_now_waits_for_readers(struct kunit *test)
 	reader_stop(&reader);
 }
 
-/* Makes what is retired as young as can be: grace periods may have taken any time. */
-static void rejuvenate(struct snapmap_store *store)
+/* Lets what is retired be so old, whatever time grace periods have taken. */
+static void set_age(struct snapmap_store *store, u64 ns)
 {
 	struct snapmap_retired *retired;
 
 	list_for_each_entry(retired, &store->retired, link)
-		retired->published_ns = ktime_get_ns();
+		retired->published_ns = ktime_get_ns() - ns;
 }
 
 /* Blocks are kept for so many commits, and oldest follows at that distance. */
@@ -174,26 +174,17 @@ static void test_quarantine_by_commits(struct kunit *test)
 	struct snapmap_store *store = test->priv;
 	u64 version;
 
-	set_quarantine(0, 3);
+	set_quarantine(1000 * USEC_PER_SEC, 3);
 	for (version = 2; version < 10; version++) {
 		KUNIT_ASSERT_EQ(test, commit(store), 0);
 		synchronize_rcu();
-		rejuvenate(store);
+		set_age(store, 1000 * NSEC_PER_SEC);
 		test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 		KUNIT_EXPECT_EQ(test, store->control->oldest, version > 5 ? version - 3 : 1);
 	}
 }
 
-/* Makes what is retired @ns older. */
-static void age(struct snapmap_store *store, u64 ns)
-{
-	struct snapmap_retired *retired;
-
-	list_for_each_entry(retired, &store->retired, link)
-		retired->published_ns -= ns;
-}
-
-/* Time holds blocks back however many commits come; a second is enough without any. */
+/* Time holds blocks back however many commits come; 200 times as long is enough without any. */
 static void test_quarantine_by_time(struct kunit *test)
 {
 	struct snapmap_store *store = test->priv;
@@ -202,17 +193,20 @@ static void test_quarantine_by_time(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	synchronize_rcu();
-	age(store, 500 * NSEC_PER_SEC);
+	set_age(store, 900 * NSEC_PER_SEC);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	KUNIT_EXPECT_EQ(test, store->control->oldest, 1ULL);
-	age(store, 500 * NSEC_PER_SEC);
+	set_age(store, 1000 * NSEC_PER_SEC);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	KUNIT_EXPECT_EQ(test, store->control->oldest, 3ULL);
 
-	set_quarantine(0, TEST_FOR_EVER);
+	set_quarantine(1000 * USEC_PER_SEC, TEST_FOR_EVER);
 	KUNIT_ASSERT_EQ(test, commit(store), 0);
 	synchronize_rcu();
-	age(store, NSEC_PER_SEC);
+	set_age(store, 199000 * NSEC_PER_SEC);
+	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
+	KUNIT_EXPECT_TRUE(test, test_store_pending(store));
+	set_age(store, 200000 * NSEC_PER_SEC);
 	test_store_reclaim(store, SNAPMAP_RECLAIM_QUARANTINE);
 	KUNIT_EXPECT_FALSE(test, test_store_pending(store));
 }

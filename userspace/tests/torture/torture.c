@@ -141,7 +141,7 @@ static void harass_a_reader(struct torture *torture)
 static void change_quarantine(struct torture *torture)
 {
 	static const unsigned int settings[][2] = {
-		{ 0, 0 }, { 500, 64 }, { 20000, 16 }, { 50, 2 }, { 0, 1 }
+		{ 0, 0 }, { 500, 64 }, { 20000, 16 }, { 50, 2 }, { 1, 1 }
 	};
 	u32 i = random_below(&torture->rng, ARRAY_SIZE(settings));
 
@@ -235,7 +235,7 @@ static void stop_all(struct torture *torture)
 		end_process(torture, torture->readers[i]);
 	for (i = 0; i < torture->actor_count; i++)
 		end_process(torture, torture->actors[i]);
-	kernel_quarantine(500, 16);
+	kernel_quarantine(50, 16);
 	kernel_filter(1 << 17);
 	kernel_fail_allocations(0);
 }
