@@ -51,7 +51,7 @@
 
 /*
  * However few commits come after, a batch is free after so many times quarantine_us: 10 ms.
- * Else a row of large commits kept 16 times what one of them retires.
+ * Else a row of large commits kept several times what one of them retires.
  */
 #define QUARANTINE_LONG	200
 
@@ -62,7 +62,7 @@ unsigned int snapmap_quarantine_us = 50;
 module_param_named(quarantine_us, snapmap_quarantine_us, uint, 0644);
 MODULE_PARM_DESC(quarantine_us, "time for which retired blocks are not reused, in us");
 
-unsigned int snapmap_quarantine_commits = 16;
+unsigned int snapmap_quarantine_commits = 4;
 module_param_named(quarantine_commits, snapmap_quarantine_commits, uint, 0644);
 MODULE_PARM_DESC(quarantine_commits,
 		 "commits for which retired blocks are not reused, for 200 times quarantine_us at most");

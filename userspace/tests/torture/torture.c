@@ -235,7 +235,7 @@ static void stop_all(struct torture *torture)
 		end_process(torture, torture->readers[i]);
 	for (i = 0; i < torture->actor_count; i++)
 		end_process(torture, torture->actors[i]);
-	kernel_quarantine(50, 16);
+	kernel_quarantine(50, 4);
 	kernel_filter(1 << 17);
 	kernel_fail_allocations(0);
 }
