@@ -53,7 +53,6 @@ template <class K> class Lfht : public Reading<Lfht<K>, K>
 	{
 		size_t buckets = 64;
 
-		data_ = &data;
 		while (buckets < data.size())
 			buckets *= 2;
 		table_ = cds_lfht_new(buckets, buckets, buckets, 0, nullptr);
@@ -155,7 +154,6 @@ template <class K> class Lfht : public Reading<Lfht<K>, K>
 	}
 
 	struct cds_lfht *table_ = nullptr;
-	const Data<K> *data_ = nullptr;
 };
 
 } // namespace

@@ -45,8 +45,9 @@ what the ioctl does without the system call; nobody reads in the kernel, so no g
 
 Keys are 16 random bytes, or strings of 8 to 40 bytes: lines of Debian's word lists (wamerican-huge, wfrench, wngerman) and
 names of Debian packages, and where those are not enough (at 1e6), pairs of a package's name and a word. Values have 32
-bytes, and are copied out. Keys to look for lie in memory in the order in which they are wanted, so that the table is measured and
-not the fetching of the key. *Independent* gets may overlap in the CPU; *dependent* ones may not: which key is next depends on
+bytes, and are copied out. Keys to look for, and those of commits, lie in memory in the order in which they are wanted, so that the
+table is measured and not the fetching of the key. Before a row of commits is measured, 20 are made, or as many as take two
+seconds, so that its memory is there. *Independent* gets may overlap in the CPU; *dependent* ones may not: which key is next depends on
 the last value. *Batched*: ``snapmap_get_many()``, 16 keys a call; what it is compared with is measured beside it, as
 *(single)*. *Zipf*: exponent 0.99.
 '''

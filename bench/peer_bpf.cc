@@ -68,7 +68,6 @@ template <class K> class BpfHash : public Reading<BpfHash<K>, K>
 
 	void load(const Data<K> &data) override
 	{
-		data_ = &data;
 		/* Keys have one length: a string's is that of the longest. */
 		fd_ = create(BPF_MAP_TYPE_HASH, sizeof(K), data.size(), 0);
 		for (size_t i = 0; i < data.size(); i++)
@@ -93,7 +92,6 @@ template <class K> class BpfHash : public Reading<BpfHash<K>, K>
 
       private:
 	int fd_ = -1;
-	const Data<K> *data_ = nullptr;
 };
 
 template <class K> class BpfArray : public Peer<K>

@@ -52,7 +52,6 @@ template <class K> class Glib : public Reading<Glib<K>, K>
 
 	void load(const Data<K> &data) override
 	{
-		data_ = &data;
 		for (size_t i = 0; i < data.size(); i++)
 			put(data.keys[i], data.value(i));
 	}
@@ -106,7 +105,6 @@ template <class K> class Glib : public Reading<Glib<K>, K>
 
 	pthread_rwlock_t lock_;
 	GHashTable *table_;
-	const Data<K> *data_ = nullptr;
 };
 
 } // namespace

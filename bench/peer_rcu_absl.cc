@@ -26,7 +26,6 @@ template <class K> class RcuAbsl : public Reading<RcuAbsl<K>, K>
 
 	void load(const Data<K> &data) override
 	{
-		data_ = &data;
 		map_ = new AbslMap<K>;
 		fill(*map_, data);
 	}
@@ -73,7 +72,6 @@ template <class K> class RcuAbsl : public Reading<RcuAbsl<K>, K>
 
       private:
 	AbslMap<K> *map_ = nullptr;
-	const Data<K> *data_ = nullptr;
 };
 
 } // namespace

@@ -21,26 +21,20 @@ constexpr size_t paced_commits = 100;
 constexpr size_t first_commits = 20;
 constexpr double first_us = 2e6;
 
-/* CPU time of @count commits of as many changes as @changes has, in us each. */
-template <class K> double commit_us(Peer<K> &peer, Changes<K> &changes, size_t count)
-{
-	double ns = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		changes.renew();
-		ns += peer.commits(changes.keys.data(), changes.list.data(), changes.list.size(),
-				   1);
-	}
-	return ns / static_cast<double>(count) / 1000;
-}
-
-/* The same without a look at the clock for each. */
+/* CPU time of commits of @size changes, of which @changes holds a row, in us each. */
 template <class K> double stream_us(Peer<K> &peer, Changes<K> &changes, size_t size)
 {
 	size_t count = changes.list.size() / size;
 
 	return peer.commits(changes.keys.data(), changes.list.data(), size, count) /
 	       static_cast<double>(count) / 1000;
+}
+
+/* That of one of all @changes, which are made anew before. */
+template <class K> double commit_us(Peer<K> &peer, Changes<K> &changes)
+{
+	changes.renew();
+	return stream_us(peer, changes, changes.list.size());
 }
 
 template <class K> class Writes
@@ -91,7 +85,7 @@ template <class K> class Writes
 
 		peer.thread_begin();
 		for (unsigned int i = 0; i < 5; i++)
-			spans.add(commit_us(peer, changes, 1));
+			spans.add(commit_us(peer, changes));
 		peer.thread_end();
 		return spans.least();
 	}
@@ -104,7 +98,7 @@ template <class K> class Writes
 
 		peer.thread_begin();
 		for (size_t i = 0; i < first_commits && us < first_us; i++)
-			us += commit_us(peer, changes, 1);
+			us += commit_us(peer, changes);
 		peer.thread_end();
 	}
 
@@ -160,7 +154,7 @@ template <class K> class Writes
 			until.tv_sec = static_cast<time_t>(next / 1e9);
 			until.tv_nsec = static_cast<long>(next - until.tv_sec * 1e9);
 			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
-			spans.add(commit_us(peer, changes, 1));
+			spans.add(commit_us(peer, changes));
 		}
 		peer.thread_end();
 		return spans.median();
