@@ -76,7 +76,7 @@ u32 snapmap_build_own(struct snapmap_build *build, u32 block, u32 blocks, int *e
 	const struct snapmap_chunk *chunk = snapmap_arena_chunk(build->arena, block);
 	u32 copy;
 
-	if (snapmap_run_birth(build->arena, snapmap_chunk_run(chunk, block)) == build->version)
+	if (snapmap_build_owns_run(build, snapmap_chunk_run(chunk, block)))
 		return block;
 	copy = snapmap_build_alloc(build, blocks, err);
 	if (!copy)

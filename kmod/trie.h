@@ -47,15 +47,20 @@ int snapmap_trie_descend(struct snapmap_build *build, u64 hash, struct snapmap_p
 int snapmap_trie_deepen(struct snapmap_build *build, const struct snapmap_path *path);
 
 /**
- * snapmap_build_owns() - whether a run was allocated by a build
+ * snapmap_build_owns_run() - whether a run was allocated by a build
  * @build: the build
- * @block: first block of the run
+ * @run: what is known of the run
  */
+static inline bool snapmap_build_owns_run(const struct snapmap_build *build,
+					  const struct snapmap_run *run)
+{
+	return snapmap_run_birth(build->arena, run) == build->version;
+}
+
+/* As snapmap_build_owns_run(), of the run that begins with @block. */
 static inline bool snapmap_build_owns(const struct snapmap_build *build, u32 block)
 {
-	const struct snapmap_arena *arena = build->arena;
-
-	return snapmap_run_birth(arena, snapmap_arena_run(arena, block)) == build->version;
+	return snapmap_build_owns_run(build, snapmap_arena_run(build->arena, block));
 }
 
 /**
