@@ -81,10 +81,18 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 /* More than fit into what a core can wait for at once bring nothing. */
 #define GROUP 16
 
+/* What is looked into. */
+struct snapshot {
+	const struct snapmap_view *view;
+	u64 version;
+	u64 root;
+	u64 directory; /* as long as the version is the current one; or 0 */
+};
+
 /* How far a look-up has come. */
 struct probe {
 	u64 hash;
-	u64 mask; /* of the entries in question; 0 when there is none */
+	u64 mask; /* of the entries in question; 0 when there is none, or the key is none */
 	struct snapmap_leaf leaf;
 	u32 granule; /* of the first entry */
 };
@@ -106,19 +114,40 @@ static __always_inline size_t len_of(const struct snapmap_query *query, size_t l
 	return len ? len : query->key_len;
 }
 
-/* Down to the leaf, whose tags are fetched. The inner nodes are in some cache. */
-static __always_inline void find_leaf(const struct snapmap_view *view, u64 root,
+/* To the slot of the directory, which is fetched. Inner nodes are in some cache. */
+static __always_inline void find_slot(const struct snapshot *from,
 				      const struct snapmap_query *query, size_t len,
 				      struct probe *probe)
 {
-	probe->mask = 0;
-	if (!snapmap_key_len_valid(len_of(query, len)))
+	probe->mask = snapmap_key_len_valid(len_of(query, len));
+	if (!probe->mask)
 		return;
-	probe->hash = snapmap_view_hash(view, query->key, len_of(query, len));
-	if (!snapmap_leaf_at(view, snapmap_walk(view, root, probe->hash), &probe->leaf))
+	probe->hash = snapmap_view_hash(from->view, query->key, len_of(query, len));
+	if (from->directory)
+		__builtin_prefetch(from->view->base +
+				   snapmap_directory_slot(from->directory, probe->hash));
+}
+
+static __always_inline bool leaf_of(const struct snapshot *from, u64 hash,
+				    struct snapmap_leaf *leaf)
+{
+	u32 ref = snapmap_view_entered(from->view, from->directory, hash);
+
+	if (!likely(snapmap_ref_is_leaf(ref)))
+		ref = snapmap_walk(from->view, from->root, hash);
+	return snapmap_leaf_at(from->view, ref, leaf);
+}
+
+/* To the leaf; its tags are fetched, and the line where the entry most likely is. */
+static __always_inline void find_leaf(const struct snapshot *from, struct probe *probe)
+{
+	if (!probe->mask)
 		return;
-	probe->mask = 1;
+	probe->mask = leaf_of(from, probe->hash, &probe->leaf);
+	if (!probe->mask)
+		return;
 	__builtin_prefetch(probe->leaf.tags);
+	snapmap_leaf_prefetch(&probe->leaf, snapmap_leaf_home(&probe->leaf, probe->hash));
 }
 
 /* By the tags; the entry is fetched. */
@@ -137,12 +166,12 @@ static __always_inline void find_entry(struct probe *probe)
 }
 
 /* Fills in a query of which @err is known, but for the less likely cases. */
-static __always_inline bool answer(const struct snapmap_view *view, u64 root, u64 hash, int err,
+static __always_inline bool answer(const struct snapshot *from, u64 hash, int err,
 				   struct snapmap_found *found, struct snapmap_query *query)
 {
 	if (!likely(err != -EAGAIN))
-		err = get_at(view, root, hash, query->key, query->key_len, query->buf, query->cap,
-			     found);
+		err = get_at(from->view, from->root, hash, query->key, query->key_len, query->buf,
+			     query->cap, found);
 	query->err = err;
 	if (!err || err == -ERANGE) {
 		query->value_len = found->value_len;
@@ -151,9 +180,8 @@ static __always_inline bool answer(const struct snapmap_view *view, u64 root, u6
 	return !err;
 }
 
-static __always_inline bool query_found(const struct snapmap_view *view, u64 root,
-					const struct probe *probe, struct snapmap_query *query,
-					size_t len)
+static __always_inline bool query_found(const struct snapshot *from, const struct probe *probe,
+					struct snapmap_query *query, size_t len)
 {
 	struct snapmap_found found;
 	int err = -ENOENT;
@@ -163,10 +191,10 @@ static __always_inline bool query_found(const struct snapmap_view *view, u64 roo
 	else if (probe->mask)
 		err = snapmap_get_first(&probe->leaf, probe->mask, probe->granule, query->key,
 					len_of(query, len), query->buf, query->cap, &found);
-	return answer(view, root, probe->hash, err, &found, query);
+	return answer(from, probe->hash, err, &found, query);
 }
 
-static __always_inline size_t query_by_steps(const struct snapmap_view *view, u64 root,
+static __always_inline size_t query_by_steps(const struct snapshot *from,
 					     struct snapmap_query *queries, size_t count,
 					     size_t len)
 {
@@ -175,26 +203,28 @@ static __always_inline size_t query_by_steps(const struct snapmap_view *view, u6
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		find_leaf(view, root, &queries[i], len, &probes[i]);
+		find_slot(from, &queries[i], len, &probes[i]);
+	for (i = 0; i < count; i++)
+		find_leaf(from, &probes[i]);
 	for (i = 0; i < count; i++)
 		find_entry(&probes[i]);
 	for (i = 0; i < count; i++)
-		found += query_found(view, root, &probes[i], &queries[i], len);
+		found += query_found(from, &probes[i], &queries[i], len);
 	return found;
 }
 
 /* Looks a key up whose leaf need not be waited for. */
-static __always_inline bool query_leaf(const struct snapmap_view *view, u64 root, u64 hash,
+static __always_inline bool query_leaf(const struct snapshot *from, u64 hash,
 				       struct snapmap_query *query, size_t len)
 {
 	struct snapmap_found found;
 	struct snapmap_leaf leaf;
 	int err = -ENOENT;
 
-	if (snapmap_leaf_at(view, snapmap_walk(view, root, hash), &leaf))
+	if (leaf_of(from, hash, &leaf))
 		err = snapmap_get_in_leaf(&leaf, hash, query->key, len, query->buf, query->cap,
 					  &found);
-	return answer(view, root, hash, err, &found, query);
+	return answer(from, hash, err, &found, query);
 }
 
 /*
@@ -202,7 +232,7 @@ static __always_inline bool query_leaf(const struct snapmap_view *view, u64 root
  * But for the hashes: a look-up is a long chain of steps, and without that part of it
  * more of them are under way at once.
  */
-static __always_inline size_t query_straight(const struct snapmap_view *view, u64 root,
+static __always_inline size_t query_straight(const struct snapshot *from,
 					     struct snapmap_query *queries, size_t count,
 					     size_t len)
 {
@@ -211,9 +241,9 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		hash[i] = snapmap_view_hash(view, queries[i].key, len);
+		hash[i] = snapmap_view_hash(from->view, queries[i].key, len);
 	for (i = 0; i < count; i++)
-		found += query_leaf(view, root, hash[i], &queries[i], len);
+		found += query_leaf(from, hash[i], &queries[i], len);
 	return found;
 }
 
@@ -221,8 +251,8 @@ static __always_inline size_t query_straight(const struct snapmap_view *view, u6
  * The same for keys of any lengths, the hashes as well: how a key of some length is compared
  * is predicted from how it has been hashed just before.
  */
-static size_t query_any_straight(const struct snapmap_view *view, u64 root,
-				 struct snapmap_query *queries, size_t count)
+static size_t query_any_straight(const struct snapshot *from, struct snapmap_query *queries,
+				 size_t count)
 {
 	size_t found = 0;
 	size_t i, len;
@@ -230,8 +260,8 @@ static size_t query_any_straight(const struct snapmap_view *view, u64 root,
 	for (i = 0; i < count; i++) {
 		len = queries[i].key_len;
 		if (snapmap_key_len_valid(len))
-			found += query_leaf(view, root,
-					    snapmap_view_hash(view, queries[i].key, len),
+			found += query_leaf(from,
+					    snapmap_view_hash(from->view, queries[i].key, len),
 					    &queries[i], len);
 		else
 			queries[i].err = -EMSGSIZE;
@@ -239,33 +269,45 @@ static size_t query_any_straight(const struct snapmap_view *view, u64 root,
 	return found;
 }
 
-static __always_inline size_t query_group(const struct snapmap_view *view, u64 root,
-					  struct snapmap_query *queries, size_t count, size_t len)
+static __always_inline size_t query_as(const struct snapshot *from, struct snapmap_query *queries,
+				       size_t count, size_t len)
 {
-	if (SNAPMAP_ROOT_LEVELS(root) <= 1)
-		return len ? query_straight(view, root, queries, count, len) :
-			     query_any_straight(view, root, queries, count);
-	return query_by_steps(view, root, queries, count, len);
+	if (SNAPMAP_ROOT_LEVELS(from->root) <= 1)
+		return len ? query_straight(from, queries, count, len) :
+			     query_any_straight(from, queries, count);
+	return query_by_steps(from, queries, count, len);
 }
 
-static size_t query_all(const struct snapmap_view *view, u64 root, struct snapmap_query *queries,
-			size_t count)
+static size_t query_group(const struct snapshot *from, struct snapmap_query *queries, size_t count)
 {
+	switch (common_len(queries, count)) {
+	case 16:
+		return query_as(from, queries, count, 16);
+	case 8:
+		return query_as(from, queries, count, 8);
+	default:
+		return query_as(from, queries, count, 0);
+	}
+}
+
+/*
+ * All groups in one version, while others may be committed: then what the directory has told of the
+ * group counts for nothing, and that group and the next ones do without.
+ */
+static size_t query_all(struct snapshot *from, struct snapmap_query *queries, size_t count)
+{
+	const struct snapmap_control *control = snapmap_view_control(from->view);
 	size_t found = 0;
-	size_t step;
+	size_t step, hits;
 
 	for (; count; queries += step, count -= step) {
 		step = count < GROUP ? count : GROUP;
-		switch (common_len(queries, step)) {
-		case 16:
-			found += query_group(view, root, queries, step, 16);
-			break;
-		case 8:
-			found += query_group(view, root, queries, step, 8);
-			break;
-		default:
-			found += query_group(view, root, queries, step, 0);
+		hits = query_group(from, queries, step);
+		if (from->directory && !likely(snapmap_live_recheck(control, from->version))) {
+			from->directory = 0;
+			hits = query_group(from, queries, step);
 		}
+		found += hits;
 	}
 	return found;
 }
@@ -273,12 +315,18 @@ static size_t query_all(const struct snapmap_view *view, u64 root, struct snapma
 size_t snapmap_get_many(const struct snapmap *map, struct snapmap_query *queries, size_t count,
 			uint64_t *version)
 {
+	struct snapshot from = { .view = &map->mapping->view };
 	struct snapmap_attempt attempt = { .laps = 0 };
 	size_t found;
 
 	do {
 		snapmap_attempt_begin(map, &attempt);
-		found = query_all(&map->mapping->view, attempt.root, queries, count);
+		from.version = attempt.version;
+		from.root = attempt.root;
+		from.directory = attempt.pinned ? 0 :
+						  snapmap_live_directory(snapmap_map_control(map),
+									 attempt.version);
+		found = query_all(&from, queries, count);
 	} while (!snapmap_attempt_counts(map, &attempt));
 	if (version)
 		*version = attempt.version;

@@ -149,10 +149,8 @@ static __always_inline u32 snapmap_live_leaf(const struct snapmap_view *view,
 					     u64 hash)
 {
 	u64 directory = snapmap_live_directory(control, version);
-	u32 ref = 0;
+	u32 ref = snapmap_view_entered(view, directory, hash);
 
-	if (directory)
-		ref = snapmap_view_entered(view, directory, hash);
 	if (likely(snapmap_ref_is_leaf(ref)))
 		return ref;
 	return snapmap_walk(view, snapmap_live_root(control, version), hash);

@@ -121,13 +121,21 @@ static __always_inline bool snapmap_view_denies(const struct snapmap_view *view,
 	return snapmap_filter_mask(hash) & ~READ_ONCE(*(const u64 *)(view->base + at));
 }
 
+/* Where a directory has the slot of a hash: byte of the mapping, if it is one. */
+static __always_inline u64 snapmap_directory_slot(u64 directory, u64 hash)
+{
+	return SNAPMAP_DIRECTORY_AT(directory) +
+	       (hash >> (SNAPMAP_DIRECTORY_SHIFT(directory) & 63)) * sizeof(u32);
+}
+
 /* The leaf that a directory names, or what is none: see snapmap_ref_is_leaf(). */
 static __always_inline u32 snapmap_view_entered(const struct snapmap_view *view, u64 directory,
 						u64 hash)
 {
-	u64 at = SNAPMAP_DIRECTORY_AT(directory) +
-		 (hash >> (SNAPMAP_DIRECTORY_SHIFT(directory) & 63)) * sizeof(u32);
+	u64 at = snapmap_directory_slot(directory, hash);
 
+	if (!directory)
+		return 0;
 #ifndef SNAPMAP_BREAK_BOUNDS
 	if (!likely(at < view->bytes))
 		return 0;

@@ -177,6 +177,21 @@ static u32 count_found(const struct snapmap *map, u32 from)
 	return count_found_after(map, from, false);
 }
 
+/* All in one call. */
+static size_t count_found_at_once(const struct snapmap *map)
+{
+	static struct snapmap_query queries[IMAGE_ENTRIES];
+	static char keys[IMAGE_ENTRIES][32], value[2048];
+	u32 n;
+
+	for (n = 0; n < IMAGE_ENTRIES; n++)
+		queries[n] = (struct snapmap_query){ .key = keys[n],
+						     .key_len = image_key(n, keys[n]),
+						     .buf = value,
+						     .cap = sizeof(value) };
+	return snapmap_get_many(map, queries, IMAGE_ENTRIES, NULL);
+}
+
 /*
  * What the filter denies is not looked for, and that is all that it is asked. Nor is it
  * asked by who has found the last keys.
@@ -220,17 +235,22 @@ static void test_get_by_directory(void **state)
 	all = count_found(&map, 0);
 	assert_in_range(all, IMAGE_ENTRIES * 9 / 10,
 			IMAGE_ENTRIES); /* but for the less likely cases */
+	assert_int_equal(count_found_at_once(&map), all);
 	for (i = 0; i < 16; i += 2)
 		slots[i] = i % 4 ? SNAPMAP_DIRECTORY_CLOSED : 0;
 	assert_in_range(count_found(&map, 0), 1, all - 1);
+	assert_int_equal(count_found_at_once(&map), count_found(&map, 0));
 	control->root[IMAGE_VERSION & 1] = image.snapshot.root;
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found_at_once(&map), IMAGE_ENTRIES);
 	/* Whatever it says, nobody leaves the mapping (promise H). */
 	for (i = 0; i < 16; i++)
 		slots[i] = (IMAGE_BLOCKS - 17 + i) | (i % 16) << 28;
 	count_found(&map, 0);
+	count_found_at_once(&map);
 	control->directory[IMAGE_VERSION & 1] = IMAGE_BLOCKS << 8 | 60;
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found_at_once(&map), IMAGE_ENTRIES);
 	control->directory[IMAGE_VERSION & 1] = IMAGE_DIRECTORY << 8 | 40;
 	count_found(&map, 0);
 	/* The other version's is not this one's. */

@@ -201,10 +201,33 @@ struct stage {
 	_Atomic u64 changed;
 };
 
+#define AT_ONCE 24
+
+/* Returns how many of some keys, in one call, had not the value of the version that it gives. */
+static int read_at_once(const struct snapmap *map, struct stage *stage, u64 *rng, uint64_t *version)
+{
+	struct snapmap_query queries[AT_ONCE];
+	u64 keys[AT_ONCE], values[AT_ONCE];
+	int i, wrong = 0;
+
+	for (i = 0; i < AT_ONCE; i++) {
+		keys[i] = i % 2 ? random_below(rng, KEYS) : (*version + (u64)i) % KEYS;
+		queries[i] = (struct snapmap_query){ .key = &keys[i],
+						     .key_len = sizeof(keys[i]),
+						     .buf = &values[i],
+						     .cap = sizeof(values[i]) };
+	}
+	wrong += snapmap_get_many(map, queries, AT_ONCE, version) != AT_ONCE;
+	for (i = 0; i < AT_ONCE; i++)
+		wrong += values[i] != value_in(keys[i], *version, stage->first);
+	return wrong;
+}
+
 /* Returns how often a value was not that of the version, or a version went back. */
 static int read_on(const char *name, struct stage *stage, u64 rng)
 {
 	u64 gets = 0, changed = 0, last = 0;
+	uint64_t version;
 	struct snapmap_found found;
 	struct snapmap *map;
 	u64 key, value;
@@ -220,6 +243,12 @@ static int read_on(const char *name, struct stage *stage, u64 rng)
 			 found.version < last;
 		changed += found.version != last;
 		last = found.version;
+		if (gets % AT_ONCE)
+			continue;
+		version = last;
+		wrong += read_at_once(map, stage, &rng, &version) || version < last;
+		changed += version != last;
+		last = version;
 	}
 	stage->gets += gets;
 	stage->changed += changed;

@@ -91,7 +91,7 @@ static bool is_misled(const struct snapmap *map, const uint8_t *key, uint32_t le
 	const struct snapmap_control *control = snapmap_view_control(view);
 	uint64_t directory = control->directory[control->version & 1];
 	uint64_t hash = snapmap_view_hash(view, key, len);
-	uint32_t ref = directory ? snapmap_view_entered(view, directory, hash) : 0;
+	uint32_t ref = snapmap_view_entered(view, directory, hash);
 
 	return snapmap_ref_is_leaf(ref) &&
 	       ref != snapmap_walk(view, control->root[control->version & 1], hash);
