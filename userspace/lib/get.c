@@ -138,7 +138,7 @@ static __always_inline bool leaf_of(const struct snapshot *from, u64 hash,
 	return snapmap_leaf_at(from->view, ref, leaf);
 }
 
-/* To the leaf; its tags are fetched, and the line where the entry most likely is. */
+/* To the leaf; the lines of its tags are fetched, and that where the entry most likely is. */
 static __always_inline void find_leaf(const struct snapshot *from, struct probe *probe)
 {
 	if (!probe->mask)
@@ -147,6 +147,7 @@ static __always_inline void find_leaf(const struct snapshot *from, struct probe 
 	if (!probe->mask)
 		return;
 	__builtin_prefetch(probe->leaf.tags);
+	__builtin_prefetch(probe->leaf.tags + SNAPMAP_LEAF_GRANULES_MAX - 1);
 	snapmap_leaf_prefetch(&probe->leaf, snapmap_leaf_home(&probe->leaf, probe->hash));
 }
 
