@@ -70,7 +70,7 @@ u32 snapmap_leaf_size_for(u32 granules)
 
 static u64 free_granules(const struct snapmap_leaf *leaf)
 {
-	u64 mask = snapmap_leaf_tagged(leaf, SNAPMAP_TAG_FREE, SNAPMAP_TAG_FREE);
+	u64 mask = snapmap_leaf_tagged(leaf, SNAPMAP_TAG_FREE);
 
 	return snapmap_mask_from(leaf, mask, 0);
 }

@@ -90,6 +90,15 @@ static inline u32 snapmap_leaf_blocks(u32 ref)
 	return SNAPMAP_REF_ARG(ref) + 1;
 }
 
+/*
+ * Where a leaf begins. A size that no leaf has makes the block, with the highest bit, one
+ * that is not there.
+ */
+static inline u32 snapmap_leaf_block(u32 ref)
+{
+	return ref & (SNAPMAP_REF_BLOCK_MASK | SNAPMAP_REF(0, SNAPMAP_LEAF_BLOCKS_MAX));
+}
+
 static inline u32 snapmap_node_blocks(u32 bits)
 {
 	u32 bytes = sizeof(u32) << bits;
@@ -97,19 +106,15 @@ static inline u32 snapmap_node_blocks(u32 bits)
 	return (bytes + SNAPMAP_BLOCK_SIZE - 1) >> SNAPMAP_BLOCK_SHIFT;
 }
 
-/*
- * Which granules carry the larger of @bits and @least as their tag, as a bit mask; beyond
- * the leaf's end, it tells of others'.
- */
-static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, u8 bits, u8 least)
+/* Which granules carry a tag, as a bit mask; beyond the leaf's end, it tells of others'. */
+static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, u8 tag)
 {
 	u64 mask = 0;
 	u32 i;
 
 	/* With vectors, all that the largest leaf has: so nothing can be mispredicted. */
 #if defined(__AVX2__)
-	const __m256i want = _mm256_max_epu8(_mm256_set1_epi8((char)bits),
-					     _mm256_set1_epi8((char)least));
+	const __m256i want = _mm256_set1_epi8((char)tag);
 
 #pragma GCC unroll 2
 	for (i = 0; i < SNAPMAP_LEAF_GRANULES_MAX; i += 32) {
@@ -118,7 +123,7 @@ static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, 
 		mask |= (u64)(u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(have, want)) << i;
 	}
 #elif defined(__SSE2__)
-	const __m128i want = _mm_max_epu8(_mm_set1_epi8((char)bits), _mm_set1_epi8((char)least));
+	const __m128i want = _mm_set1_epi8((char)tag);
 
 #pragma GCC unroll 4
 	for (i = 0; i < SNAPMAP_LEAF_GRANULES_MAX; i += 16) {
@@ -128,7 +133,7 @@ static __always_inline u64 snapmap_leaf_tagged(const struct snapmap_leaf *leaf, 
 	}
 #else
 	const u64 low7 = 0x7f7f7f7f7f7f7f7fULL;
-	const u64 want = 0x0101010101010101ULL * (bits < least ? least : bits);
+	const u64 want = 0x0101010101010101ULL * tag;
 	u64 differ;
 
 	/* A block at a time: the top bit of each byte that does not differ, gathered. */
@@ -152,11 +157,14 @@ static inline u32 snapmap_leaf_home(const struct snapmap_leaf *leaf, u64 hash)
  */
 static __always_inline u64 snapmap_mask_from(const struct snapmap_leaf *leaf, u64 mask, u32 home)
 {
-	u32 beyond = -(leaf->blocks * SNAPMAP_BLOCK_GRANULES) & 63;
-	u32 by = (home + beyond) & 63;
+	u32 granules = leaf->blocks * SNAPMAP_BLOCK_GRANULES;
 
-	mask <<= beyond;
-	return mask >> by | mask << (-by & 63);
+#ifdef __BMI2__
+	mask = _bzhi_u64(mask, granules);
+#else
+	mask = mask << (-granules & 63) >> (-granules & 63);
+#endif
+	return mask >> home | mask << (-home & 63);
 }
 
 /* The granule of the first bit of such a mask. */
@@ -171,9 +179,7 @@ static inline u32 snapmap_mask_first(u64 mask, u32 home)
  */
 static __always_inline u64 snapmap_leaf_match(const struct snapmap_leaf *leaf, u32 home, u64 hash)
 {
-	u64 mask = snapmap_leaf_tagged(leaf, (u8)hash, SNAPMAP_TAG_FIRST); /* snapmap_hash_tag() */
-
-	return snapmap_mask_from(leaf, mask, home);
+	return snapmap_mask_from(leaf, snapmap_leaf_tagged(leaf, snapmap_hash_tag(hash)), home);
 }
 
 /* The entry that begins at a granule. */
@@ -269,6 +275,14 @@ static __always_inline bool snapmap_key_equal(const u8 *stored, const u8 *key, u
 	u64 differ;
 	u32 i;
 
+#ifdef __AVX__
+	if (__builtin_constant_p(len) && len == sizeof(__m128i)) {
+		__m128i all = _mm_xor_si128(_mm_loadu_si128((const __m128i *)stored),
+					    _mm_loadu_si128((const __m128i *)key));
+
+		return likely(_mm_testz_si128(all, all));
+	}
+#endif
 	if (!likely(len >= sizeof(u64)))
 		return snapmap_load_word(stored) == snapmap_load_short(key, len);
 	differ = snapmap_load_word(stored) ^ snapmap_load_word(key);
@@ -391,11 +405,8 @@ static __always_inline bool snapmap_ref_is_leaf(u32 ref)
 static __always_inline bool snapmap_leaf_at(const struct snapmap_view *view, u32 ref,
 					    struct snapmap_leaf *leaf)
 {
-	/* A size that no leaf has makes the block, with the highest bit, one that is not there. */
-	const u32 too_large = SNAPMAP_REF(0, SNAPMAP_LEAF_BLOCKS_MAX);
-
 	leaf->blocks = snapmap_leaf_blocks(ref);
-	return snapmap_view_leaf(view, ref & (SNAPMAP_REF_BLOCK_MASK | too_large), leaf);
+	return snapmap_view_leaf(view, snapmap_leaf_block(ref), leaf);
 }
 
 /**

@@ -26,22 +26,13 @@ static inline bool snapmap_key_len_valid(size_t key_len)
 	return key_len && key_len <= SNAPMAP_KEY_MAX;
 }
 
-/* As memcpy() does, but without a call for what lies in a leaf. */
-static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
+/* Copies @step bytes of @len, which is left as it is, and goes on behind them. */
+static __always_inline void snapmap_copy_on(u8 **to, const u8 **from, size_t *len, size_t step)
 {
-	size_t at;
-
-	if (len >= 16) {
-		for (at = 0; at + 16 < len; at += 16)
-			memcpy(to + at, from + at, 16);
-		memcpy(to + len - 16, from + len - 16, 16);
-	} else if (len >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + len - 8, from + len - 8, 8);
-	} else {
-		for (at = 0; at < len; at++)
-			to[at] = from[at];
-	}
+	memcpy(*to, *from, step);
+	*to += step;
+	*from += step;
+	__asm__("" : "+r"(*to), "+r"(*from), "+r"(*len)); /* else they are computed from it */
 }
 
 /*
@@ -57,24 +48,22 @@ static __always_inline void snapmap_copy(u8 *to, const u8 *from, size_t len)
 static __always_inline bool snapmap_copy_value(u8 *to, const u8 *from, size_t len, size_t cap,
 					       size_t room)
 {
-	if (len == cap && (__builtin_constant_p(cap) ? cap <= room : cap == 32)) {
-		snapmap_copy(to, from, __builtin_constant_p(cap) ? cap : 32);
+	if (len == cap && (__builtin_constant_p(cap) ? cap <= room && cap <= 64 : cap == 32)) {
+		memcpy(to, from, __builtin_constant_p(cap) ? cap : 32);
 		return true;
 	}
 	if (!likely(len <= room) || !likely(len <= cap))
 		return false;
-	for (; len >= 16; len -= 16) {
-		memcpy(to, from, 16);
-		to += 16;
-		from += 16;
-		__asm__("" : "+r"(to)); /* else it is computed from @len */
-	}
-	if (len == 8)
-		memcpy(to, from, 8);
-	else if (len == 4)
-		memcpy(to, from, 4);
-	else
-		snapmap_copy(to, from, len);
+	for (; len >= 16; len -= 16)
+		snapmap_copy_on(&to, &from, &len, 16);
+	if (len & 8)
+		snapmap_copy_on(&to, &from, &len, 8);
+	if (len & 4)
+		snapmap_copy_on(&to, &from, &len, 4);
+	if (len & 2)
+		snapmap_copy_on(&to, &from, &len, 2);
+	if (len & 1)
+		*to = *from;
 	return true;
 }
 
@@ -128,7 +117,11 @@ static __always_inline int snapmap_get_in_leaf(const struct snapmap_leaf *leaf, 
  * How many more times this thread asks the filter first. Of a key that is there it tells
  * nothing, so it is asked while keys that are not there come, too.
  */
+#ifdef SNAPMAP_INLINE
 static __thread u8 snapmap_ask __attribute__((tls_model("initial-exec")));
+#else
+extern __thread u8 snapmap_ask __attribute__((tls_model("initial-exec"), visibility("hidden")));
+#endif
 
 /* Whether there is a filter that denies the key. */
 static __always_inline bool snapmap_live_denies(const struct snapmap_view *view,
@@ -165,6 +158,47 @@ static __always_inline int snapmap_live_result(const struct snapmap_control *con
 	if (found)
 		found->version = version;
 	return err;
+}
+
+/**
+ * snapmap_get_entered() - look up a key whose leaf the directory names
+ * @view: the map's mapping
+ * @key: the key
+ * @key_len: its length, valid; best one that the compiler knows
+ * @buf: where the value goes; holds anything after a failure
+ * @cap: bytes that @buf holds
+ * @found: out: as of snapmap_get(); may be NULL
+ *
+ * The likeliest of the likely cases, in as few instructions as may be.
+ *
+ * Return: whether the key has been found; if not, it may be there all the same.
+ */
+static __always_inline bool snapmap_get_entered(const struct snapmap_view *view, const void *key,
+						size_t key_len, void *buf, size_t cap,
+						struct snapmap_found *found)
+{
+	/* The address is held: behind an acquire the compiler would load it again. */
+	const u8 *base = view->base;
+	const struct snapmap_control *control = (const struct snapmap_control *)base;
+	u64 hash = snapmap_view_hash(view, key, key_len);
+	u64 version = snapmap_live_version(control);
+	u64 directory = snapmap_live_directory(control, version);
+	u64 at = snapmap_directory_slot(directory, hash);
+	struct snapmap_leaf leaf;
+	u64 block;
+	u32 ref;
+
+	if (!likely(directory) || !likely(at < view->bytes))
+		return false;
+	ref = READ_ONCE(*(const u32 *)(base + at));
+	leaf.blocks = snapmap_leaf_blocks(ref);
+	block = snapmap_leaf_block(ref); /* none in the mapping when it is no leaf's */
+	if (!likely(block - SNAPMAP_CONTROL_BLOCKS < view->leaf_blocks) ||
+	    !likely((u8)hash >= SNAPMAP_TAG_FIRST))
+		return false;
+	snapmap_leaf_place(base, block, &leaf);
+	return !snapmap_get_in_leaf(&leaf, hash, key, key_len, buf, cap, found) &&
+	       !snapmap_live_result(control, version, 0, found);
 }
 
 /**

@@ -2,7 +2,8 @@
 /*
  * live_test.c - looking up in the current snapshot, on a hand-made image
  *
- * One key, many at once, and compiled in, as snapmap_inline.h has it, give the same.
+ * One key, many at once, and compiled in, as snapmap_inline.h has it, give the same. Compiled for
+ * CPUs with AVX2, it tests the library's look-ups for these, and else those for any CPU.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 /* Needs what is above. */
 #include <cmocka.h>
 
-#include "../../lib/map.h"
+#include "../../lib/get.h"
 #include "image.h"
 
 /* Beside what the library has of the same. */
@@ -108,19 +109,15 @@ static void assert_copied(const struct snapmap_inline *reader, const char *key, 
 	assert_memory_equal(within, expected, sizeof(expected));
 }
 
-/* Values of all lengths, for buffers that they fill and for others. */
-static void test_value_lengths(void **state)
+static void assert_value_lengths(const struct snapmap *map)
 {
 	static struct snapmap_inline reader;
 	struct snapmap_entry *entry;
-	struct snapmap map;
 	u32 n, len, key_len;
 	char key[32];
 	u8 *value;
 
-	(void)state;
-	image_map(&image, &map);
-	assert_int_equal(snapmap_inline_open(&map, &reader), 0);
+	assert_int_equal(snapmap_inline_open(map, &reader), 0);
 	for (n = 0; n < IMAGE_ENTRIES; n++) {
 		key_len = image_key(n, key);
 		entry = image_entry(&image, n);
@@ -131,11 +128,23 @@ static void test_value_lengths(void **state)
 			assert_copied(&reader, key, key_len, value, len, len + 1);
 			assert_copied(&reader, key, key_len, value, len, LEN_MAX + 64);
 			if (len)
-				assert_int_equal(snapmap_get(&map, key, key_len, value, len - 1,
+				assert_int_equal(snapmap_get(map, key, key_len, value, len - 1,
 							     NULL),
 						 -ERANGE);
 		}
 	}
+}
+
+/* Values of all lengths, for buffers that they fill and for others. */
+static void test_value_lengths(void **state)
+{
+	struct snapmap map;
+
+	(void)state;
+	image_map(&image, &map);
+	assert_value_lengths(&map);
+	image_add_directory(&image, &map);
+	assert_value_lengths(&map);
 }
 
 /* Looks for a key that is not there, in both ways. */
@@ -259,6 +268,59 @@ static void test_get_by_directory(void **state)
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
 }
 
+/* Puts what looks like an entry with a key at each granule of a leaf at which none begins. */
+static void put_forgeries(u32 block, const char *key, u32 len)
+{
+	struct snapmap_entry entry = { .value_len = 4, .key_len = (u16)len };
+	const u8 *tags = image_tags(&image, block);
+	u8 *bytes = image_at(&image, block);
+	u32 granule;
+
+	for (granule = 0; granule + 1 < SNAPMAP_LEAF_GRANULES_MAX; granule++) {
+		u8 *at = bytes + (granule << SNAPMAP_GRANULE_SHIFT);
+
+		if (tags[granule] >= SNAPMAP_TAG_FIRST || tags[granule + 1] >= SNAPMAP_TAG_FIRST)
+			continue;
+		memset(at, 0, 2 * SNAPMAP_GRANULE_SIZE);
+		memcpy(at, &entry, sizeof(entry));
+		memcpy(at + sizeof(entry), key, len);
+	}
+}
+
+/*
+ * Promise H: nobody's value passes for an entry, nor does what an entry has left behind, even where
+ * a hash ends in what is the tag of their granules.
+ */
+static void test_forged_entries_H(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	const u32 *slots = image_at(&image, IMAGE_DIRECTORY);
+	u32 n, len, forged = 0;
+	struct snapmap map;
+	u64 hash;
+
+	(void)state;
+	for (n = IMAGE_ENTRIES; n < IMAGE_ENTRIES + 2000; n++) {
+		char key[32], value[16];
+		struct snapmap_query query = { .key = key, .buf = value, .cap = sizeof(value) };
+
+		len = image_key(n, key);
+		image_add_directory(&image, &map);
+		hash = snapmap_hash(control->hash_seed, key, len);
+		if ((u8)hash >= SNAPMAP_TAG_FIRST)
+			continue;
+		forged++;
+		put_forgeries(SNAPMAP_REF_BLOCK(slots[hash >> 60]), key, len);
+		query.key_len = len;
+		assert_int_equal(snapmap_get(&map, key, len, value, sizeof(value), NULL), -ENOENT);
+		assert_int_equal(snapmap_get_many(&map, &query, 1, NULL), 0);
+		control->directory[IMAGE_VERSION & 1] = 0;
+		assert_int_equal(snapmap_get(&map, key, len, value, sizeof(value), NULL), -ENOENT);
+		assert_int_equal(snapmap_get_many(&map, &query, 1, NULL), 0);
+	}
+	assert_in_range(forged, 1, 100);
+}
+
 /* A program that knows another layout than the map has is told. */
 static void test_layout(void **state)
 {
@@ -277,17 +339,37 @@ static void test_layout(void **state)
 	assert_int_equal(snapmap_inline_open(&map, &reader), -EPROTONOSUPPORT);
 }
 
+/* Those are taken that the CPU is fit for; the tests take those that they are for. */
+static void test_lookups_of_the_cpu(void **state)
+{
+	const struct snapmap_lookups *best = &snapmap_lookups_any;
+
+	(void)state;
+#ifdef SNAPMAP_LOOKUPS_AVX2
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("bmi2"))
+		best = &snapmap_lookups_avx2;
+#endif
+	assert_ptr_equal(snapmap_lookups, best);
+#if defined(__AVX2__) && defined(SNAPMAP_LOOKUPS_AVX2)
+	snapmap_lookups = &snapmap_lookups_avx2;
+#else
+	snapmap_lookups = &snapmap_lookups_any;
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get_many),      cmocka_unit_test(test_value_lengths),
-		cmocka_unit_test(test_get_by_filter), cmocka_unit_test(test_get_by_directory),
-		cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_lookups_of_the_cpu), cmocka_unit_test(test_get_many),
+		cmocka_unit_test(test_value_lengths),	   cmocka_unit_test(test_get_by_filter),
+		cmocka_unit_test(test_get_by_directory),   cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_forged_entries_H),
 	};
 
 #ifdef __AVX2__
-	if (!__builtin_cpu_supports("avx2")) {
-		puts("1..0 # SKIP needs a CPU with AVX2");
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2")) {
+		puts("1..0 # SKIP needs a CPU with AVX2 and BMI2");
 		return 0;
 	}
 #endif
