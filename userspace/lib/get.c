@@ -75,7 +75,10 @@ static __always_inline int get_live(const struct snapmap *map, const void *key, 
 	return likely(err != -EAGAIN) ? err : get_any(map, key, key_len, buf, cap, found);
 }
 
-/* What is not the likeliest case: in a table without a directory, of keys that are not there, and all else. */
+/*
+ * What is not the likeliest case: a table without a directory, keys that are not there, and
+ * all else.
+ */
 int snapmap_get_otherwise(const struct snapmap *map, const void *key, size_t key_len, void *buf,
 			  size_t cap, struct snapmap_found *found)
 {
@@ -95,12 +98,12 @@ int snapmap_get(const struct snapmap *map, const void *key, size_t key_len, void
 		return snapmap_lookups->get_16(map, key, key_len, buf, cap, found);
 	if (key_len == 8)
 		return snapmap_lookups->get_8(map, key, key_len, buf, cap, found);
-	return snapmap_lookups->get_any(map, key, key_len, buf, cap, found);
+	return snapmap_lookups->get_any_len(map, key, key_len, buf, cap, found);
 }
 
 /*
- * All groups in one version, while others may be committed: then what the directory has told of the
- * group counts for nothing, and that group and the next ones do without.
+ * All groups in one version. Behind the first of them that another has been committed meanwhile,
+ * what the directory has told counts for nothing: that group and the next ones do without.
  */
 static size_t query_all(struct snapmap_source *from, struct snapmap_query *queries, size_t count)
 {

@@ -34,13 +34,13 @@ typedef int snapmap_get_fn(const struct snapmap *map, const void *key, size_t ke
  * struct snapmap_lookups - look-ups, compiled for one kind of CPU
  * @get_8: as snapmap_get(), for keys of 8 bytes
  * @get_16: for keys of 16 bytes
- * @get_any: for keys of any length
+ * @get_any_len: for keys of any length
  * @get_group: looks up to SNAPMAP_GROUP keys up, and returns how many there are
  */
 struct snapmap_lookups {
 	snapmap_get_fn *get_8;
 	snapmap_get_fn *get_16;
-	snapmap_get_fn *get_any;
+	snapmap_get_fn *get_any_len;
 	size_t (*get_group)(const struct snapmap_source *from, struct snapmap_query *queries,
 			    size_t count);
 };

@@ -160,8 +160,20 @@ static __always_inline int snapmap_live_result(const struct snapmap_control *con
 	return err;
 }
 
+/* The leaf of a hash in a table of one level at most, as those without a directory are; or 0. */
+static __always_inline u32 snapmap_short_walk(const struct snapmap_view *view, u64 root, u64 hash)
+{
+	u32 ref = SNAPMAP_ROOT_REF(root);
+
+	if (!SNAPMAP_ROOT_LEVELS(root))
+		return ref;
+	if (SNAPMAP_ROOT_LEVELS(root) > 1)
+		return 0;
+	return snapmap_child(view, ref, SNAPMAP_ROOT_BITS(root), 0, hash);
+}
+
 /**
- * snapmap_get_entered() - look up a key whose leaf the directory names
+ * snapmap_get_entered() - look up a key whose leaf the directory names, or the top node
  * @view: the map's mapping
  * @key: the key
  * @key_len: its length, valid; best one that the compiler knows
@@ -180,17 +192,21 @@ static __always_inline bool snapmap_get_entered(const struct snapmap_view *view,
 	/* The address is held: behind an acquire the compiler would load it again. */
 	const u8 *base = view->base;
 	const struct snapmap_control *control = (const struct snapmap_control *)base;
-	u64 hash = snapmap_view_hash(view, key, key_len);
 	u64 version = snapmap_live_version(control);
 	u64 directory = snapmap_live_directory(control, version);
-	u64 at = snapmap_directory_slot(directory, hash);
+	u64 hash = snapmap_view_hash(view, key, key_len);
 	struct snapmap_leaf leaf;
-	u64 block;
+	u64 at, block;
 	u32 ref;
 
-	if (!likely(directory) || !likely(at < view->bytes))
-		return false;
-	ref = READ_ONCE(*(const u32 *)(base + at));
+	if (likely(directory)) {
+		at = snapmap_directory_slot(directory, hash);
+		if (!likely(at < view->bytes))
+			return false;
+		ref = READ_ONCE(*(const u32 *)(base + at));
+	} else {
+		ref = snapmap_short_walk(view, snapmap_live_root(control, version), hash);
+	}
 	leaf.blocks = snapmap_leaf_blocks(ref);
 	block = snapmap_leaf_block(ref); /* none in the mapping when it is no leaf's */
 	if (!likely(block - SNAPMAP_CONTROL_BLOCKS < view->leaf_blocks) ||

@@ -14,8 +14,8 @@
 #include "get.h"
 #include "live.h"
 
-static __always_inline int get_len(const struct snapmap *map, const void *key, size_t key_len,
-				   void *buf, size_t cap, struct snapmap_found *found)
+static __always_inline int get_likely(const struct snapmap *map, const void *key, size_t key_len,
+				      void *buf, size_t cap, struct snapmap_found *found)
 {
 	if (likely(snapmap_key_len_valid(key_len)) &&
 	    likely(snapmap_get_entered(&map->mapping->view, key, key_len, buf, cap, found)))
@@ -27,20 +27,20 @@ static int get_8(const struct snapmap *map, const void *key, size_t key_len, voi
 		 struct snapmap_found *found)
 {
 	(void)key_len;
-	return get_len(map, key, 8, buf, cap, found);
+	return get_likely(map, key, 8, buf, cap, found);
 }
 
 static int get_16(const struct snapmap *map, const void *key, size_t key_len, void *buf, size_t cap,
 		  struct snapmap_found *found)
 {
 	(void)key_len;
-	return get_len(map, key, 16, buf, cap, found);
+	return get_likely(map, key, 16, buf, cap, found);
 }
 
-static int get_any(const struct snapmap *map, const void *key, size_t key_len, void *buf,
-		   size_t cap, struct snapmap_found *found)
+static int get_any_len(const struct snapmap *map, const void *key, size_t key_len, void *buf,
+		       size_t cap, struct snapmap_found *found)
 {
-	return get_len(map, key, key_len, buf, cap, found);
+	return get_likely(map, key, key_len, buf, cap, found);
 }
 
 /* How far a look-up has come. */
@@ -250,6 +250,6 @@ static size_t query_group(const struct snapmap_source *from, struct snapmap_quer
 const struct snapmap_lookups SNAPMAP_LOOKUPS = {
 	.get_8 = get_8,
 	.get_16 = get_16,
-	.get_any = get_any,
+	.get_any_len = get_any_len,
 	.get_group = query_group,
 };

@@ -268,6 +268,34 @@ static void test_get_by_directory(void **state)
 	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
 }
 
+/* Tables of one level, and of one leaf, which need no directory. */
+static void test_short_walks(void **state)
+{
+	struct snapmap_control *control = (void *)image.bytes;
+	const u32 *slots = image_at(&image, IMAGE_DIRECTORY);
+	struct snapmap map;
+	u32 i, found = 0;
+
+	(void)state;
+	image_add_directory(&image, &map);
+	control->directory[IMAGE_VERSION & 1] = 0;
+	control->root[IMAGE_VERSION & 1] = SNAPMAP_ROOT(IMAGE_DIRECTORY, 1, 4);
+	assert_int_equal(count_found(&map, 0), IMAGE_ENTRIES);
+	assert_int_equal(count_found_at_once(&map), IMAGE_ENTRIES);
+	assert_int_equal(count_found(&map, IMAGE_ENTRIES), 0);
+	for (i = 0; i < 16; i++) {
+		if (i && slots[i] == slots[i - 1])
+			continue;
+		control->root[IMAGE_VERSION & 1] = SNAPMAP_ROOT(slots[i], 0, 0);
+		found += count_found(&map, 0);
+	}
+	assert_int_equal(found, IMAGE_ENTRIES);
+	control->root[IMAGE_VERSION & 1] = 0;
+	assert_int_equal(count_found(&map, 0), 0);
+	control->root[IMAGE_VERSION & 1] = SNAPMAP_ROOT(IMAGE_BLOCKS - 1, 1, 8);
+	assert_int_equal(count_found(&map, 0), 0);
+}
+
 /* Puts what looks like an entry with a key at each granule of a leaf at which none begins. */
 static void put_forgeries(u32 block, const char *key, u32 len)
 {
@@ -364,7 +392,7 @@ int main(void)
 		cmocka_unit_test(test_lookups_of_the_cpu), cmocka_unit_test(test_get_many),
 		cmocka_unit_test(test_value_lengths),	   cmocka_unit_test(test_get_by_filter),
 		cmocka_unit_test(test_get_by_directory),   cmocka_unit_test(test_layout),
-		cmocka_unit_test(test_forged_entries_H),
+		cmocka_unit_test(test_forged_entries_H),   cmocka_unit_test(test_short_walks),
 	};
 
 #ifdef __AVX2__
