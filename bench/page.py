@@ -28,7 +28,8 @@ table mean anything elsewhere**. Every peer has first been asked for every key, 
 the right answers.
 
 snapmap is compiled as it ships (-O2): the module's own files for table, arena and commits, with a shim for the kernel,
-over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device. A commit is
+over an arena in a memfd; and the library's ``snapmap_get()``, which reads that memfd as it would read a device, and has look-ups
+of its own for CPUs with AVX2. A commit is
 what the ioctl does without the system call; nobody reads in the kernel, so no grace period of RCU is waited for.
 *snapmap* has pages of 4 KiB, *snapmap-huge* pages of 2 MiB. *snapmap-inline* is a program with look-ups compiled in
 (``snapmap_inline.h``), on pages of 2 MiB. It and the peers are compiled for this very machine (-O3 -march=native).

@@ -12,7 +12,7 @@
  * counts only when it proves to have been (promises A and B). Until then every byte
  * may be anything.
  *
- * get.c compiles it, and so do programs that include snapmap_inline.h.
+ * The library compiles it (lookups.h, get.c), and so do programs that include snapmap_inline.h.
  */
 #ifndef SNAPMAP_LIVE_H
 #define SNAPMAP_LIVE_H
