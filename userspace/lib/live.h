@@ -209,8 +209,10 @@ static __always_inline bool snapmap_get_entered(const struct snapmap_view *view,
 	}
 	leaf.blocks = snapmap_leaf_blocks(ref);
 	block = snapmap_leaf_block(ref); /* none in the mapping when it is no leaf's */
-	if (!likely(block - SNAPMAP_CONTROL_BLOCKS < view->leaf_blocks) ||
-	    !likely((u8)hash >= SNAPMAP_TAG_FIRST))
+	if (!likely(block - SNAPMAP_CONTROL_BLOCKS < view->leaf_blocks))
+		return false;
+	/* One hash in 128: for all others, the compiler now knows, the last byte is the tag. */
+	if (!likely((u8)hash >= SNAPMAP_TAG_FIRST))
 		return false;
 	snapmap_leaf_place(base, block, &leaf);
 	return !snapmap_get_in_leaf(&leaf, hash, key, key_len, buf, cap, found) &&

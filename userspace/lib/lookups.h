@@ -68,7 +68,7 @@ static __always_inline size_t len_of(const struct snapmap_query *query, size_t l
 	return len ? len : query->key_len;
 }
 
-/* To the slot of the directory, which is fetched. Inner nodes are in some cache. */
+/* To the slot of the directory, which is fetched, if there is one. Inner nodes are in some cache. */
 static __always_inline void find_slot(const struct snapmap_source *from,
 				      const struct snapmap_query *query, size_t len,
 				      struct probe *probe)
